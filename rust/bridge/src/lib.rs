@@ -1,0 +1,2 @@
+pub use datafusion as df;
+pub use deltalake_core as delta;

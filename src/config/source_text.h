@@ -1,0 +1,42 @@
+// Places in the user's files and what is wrong there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace weir {
+
+struct Location {
+  std::string file;
+  int line = 0;    // from 1; 0: no place in a file
+  int column = 0;  // from 1, in bytes
+  std::string text() const;  // "file:line:column"
+};
+
+struct Diagnostic {
+  Location location;
+  std::string message;  // what was found, what was expected, what to do
+  bool warning = false;
+};
+
+// Collects problems so that one run of `weir check` names them all.
+class Diagnostics {
+ public:
+  void error(Location location, std::string message) {
+    entries_.push_back({std::move(location), std::move(message), false});
+  }
+  void warning(Location location, std::string message) {
+    entries_.push_back({std::move(location), std::move(message), true});
+  }
+  bool has_errors() const;
+  const std::vector<Diagnostic>& entries() const { return entries_; }
+  // invalid with every error as "file:line:column: message" lines, or ok.
+  Status status() const;
+
+ private:
+  std::vector<Diagnostic> entries_;
+};
+
+}  // namespace weir

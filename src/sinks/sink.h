@@ -1,0 +1,91 @@
+// batches -> prepared (bytes durable, nothing visible) -> committed (visible, with positions, at once).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/type_fwd.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "config/options.h"
+#include "config/pipeline_spec.h"
+
+namespace weir {
+
+// Hidden last columns of every batch that a sink gets: utf8 and int64.
+inline constexpr const char* kPartitionColumn = "_weir_partition";
+inline constexpr const char* kOffsetColumn = "_weir_offset";
+
+// What one commit covers of one source partition: offsets [from, next).
+struct PartitionRange {
+  std::string app_id;  // weir/<pipeline>/<source>/<partition>
+  int64_t from = 0;
+  int64_t next = 0;
+};
+
+// read = kept + filtered + errored; `emitted` rows came of the kept events (more when UNNEST fans out).
+struct LedgerEntry {
+  std::string insert;  // the sink's name, with "#2" for a second INSERT into it
+  std::string app_id;
+  int64_t from = 0, next = 0;
+  int64_t read = 0, kept = 0, filtered = 0, errored = 0, emitted = 0;
+};
+
+struct CommitRequest {
+  std::vector<PartitionRange> ranges;  // one for every partition that the cut moved
+  std::vector<LedgerEntry> ledger;
+  bool authority = false;              // the stand of each range must equal its `from` in the snapshot committed on
+};
+
+// Bytes that are durable but not visible: the result of Sink::seal.
+class SealedRows {
+ public:
+  virtual ~SealedRows() = default;
+  int64_t rows = 0;
+  int64_t bytes = 0;
+};
+
+// One table's sink. append and seal are called by one thread; commit by another, one at a time and in seal order.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  // Opens, creates or checks the target. Returns its stand (next offset) for each app id it holds a position of.
+  virtual Result<std::map<std::string, int64_t>> open(const std::vector<std::string>& app_ids) = 0;
+  // Rows with the table's columns in order, then kPartitionColumn and kOffsetColumn.
+  virtual Status append(const std::shared_ptr<arrow::RecordBatch>& rows) = 0;
+  // Ends the files of everything appended so far and starts anew. Its bytes are durable when it returns.
+  virtual Result<std::unique_ptr<SealedRows>> seal() = 0;
+  // Makes `sealed` visible together with the positions, exactly once: idempotent under lost answers. conflict and unavailable are
+  // handled inside with a bounded number of attempts; lost_ownership: another worker moved the positions.
+  virtual Status commit(const SealedRows& sealed, const CommitRequest& request) = 0;
+  // Positions survive in the target, so it can be an authority.
+  virtual bool remembers_positions() const = 0;
+};
+
+struct SinkContext {
+  std::string pipeline;
+  std::string table;                      // its name in the file, for messages
+  std::shared_ptr<arrow::Schema> schema;  // the rows' columns, without the hidden two
+  Options options;
+  std::map<std::string, std::string> storage;  // s3.* of options and settings, resolved
+  const Clock* clock = nullptr;
+};
+
+struct SinkConnector {
+  std::string name;
+  std::string summary;
+  std::vector<OptionSpec> options;
+  std::function<Result<std::unique_ptr<Sink>>(SinkContext)> create;
+  // Checks `context.schema` against what the connector can store and, when the target is reachable, against the target.
+  std::function<Status(const SinkContext&)> check;
+  // `weir check --connect`.
+  std::function<Status(const SinkContext&)> probe;
+};
+
+}  // namespace weir

@@ -1,0 +1,67 @@
+// The outside world -> bytes and positions. Sources never parse an event.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "config/options.h"
+#include "config/pipeline_spec.h"
+#include "schema/event_batch.h"
+
+namespace weir {
+
+// Reads one partition in order. poll is called by one thread; acknowledge and lag may be called from another at the same time.
+class PartitionReader {
+ public:
+  virtual ~PartitionReader() = default;
+  // Waits up to `timeout` for events; an empty batch (from == next) means none came. After a batch with `end`
+  // it is not called again. unavailable: the caller backs off and calls again, the reader reconnects by itself. invalid / not_found:
+  // the pipeline must stop with these words (for instance: the position is gone).
+  virtual Result<EventBatch> poll(std::chrono::milliseconds timeout) = 0;
+  // Everything below `next` is durable in the lake and the error lake. Never trusted for positions.
+  virtual Status acknowledge(int64_t next) = 0;
+  // Events (or bytes, for files) between the last poll and the head; -1 when unknown.
+  virtual int64_t lag() const = 0;
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  // Ids of the partitions known now, in a stable order; later calls may add some (a followed glob). An id holds what makes
+  // the log unique (topic id, stream creation time), so that positions of a re-created log are never mixed up.
+  virtual Result<std::vector<std::string>> discover() = 0;
+  // False when discover() can never find more than it found first (bounded reads, one stream).
+  virtual bool may_grow() const = 0;
+  // `stored`: the position (next offset) that the authority holds for it, or nothing on the first start.
+  virtual Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
+                                                        std::optional<int64_t> stored) = 0;
+};
+
+struct SourceContext {
+  std::string pipeline;
+  const TableSpec* table = nullptr;  // outlives the source
+  Options options;                   // validated against the connector's specs
+  bool once = false;                 // end when the input that is present at start has been read
+  size_t batch_rows = 8192;          // upper bound of events in a batch
+  const Clock* clock = nullptr;
+  // The partitions the authority has a position for: a partition that is gone or was re-created must be named, not skipped.
+  std::vector<std::string> known_partitions;
+};
+
+struct SourceConnector {
+  std::string name;
+  std::string summary;
+  std::vector<OptionSpec> options;
+  std::function<Result<std::unique_ptr<Source>>(SourceContext)> create;
+  // `weir check --connect`: reachable, allowed, present? Fails fast.
+  std::function<Status(const SourceContext&)> probe;
+};
+
+}  // namespace weir
