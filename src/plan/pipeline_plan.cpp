@@ -1,0 +1,350 @@
+#include "plan/pipeline_plan.h"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include <arrow/type.h>
+
+#include "base/text.h"
+#include "config/query_text.h"
+
+namespace weir {
+namespace {
+
+std::shared_ptr<arrow::Field> field_of(const ColumnSpec& column) {
+  return arrow::field(column.name, column.type.arrow, column.nullable);
+}
+
+class Planner {
+ public:
+  Planner(PipelineSpec spec, const Registry& registry, Diagnostics& diagnostics)
+      : registry_(registry), diagnostics_(diagnostics), plan_(std::make_unique<PipelinePlan>()) {
+    plan_->spec = std::move(spec);
+    plan_->storage = plan_->spec.settings.with_prefix("s3.");
+  }
+
+  std::unique_ptr<PipelinePlan> run() {
+    for (const TableSpec& table : plan_->spec.tables) plan_table(table);
+    if (diagnostics_.has_errors()) return nullptr;
+    for (const ViewSpec& view : plan_->spec.views) {
+      if (auto refusal = refuse_stateful(view.query, view.query_location)) {
+        diagnostics_.error(refusal->location, refusal->message);
+      }
+      request_.views.push_back({view.name, portable_query(view.query)});
+    }
+    for (const InsertSpec& insert : plan_->spec.inserts) plan_insert(insert);
+    if (diagnostics_.has_errors()) return nullptr;
+    for (auto& source : plan_->sources) plan_checks(*source);
+    if (diagnostics_.has_errors()) return nullptr;
+    drop_unread_sources();
+    group_into_sets();
+    return std::move(plan_);
+  }
+
+ private:
+  void plan_table(const TableSpec& table) {
+    if (const SourceConnector* connector = registry_.source(table.connector)) {
+      plan_source(table, *connector);
+    } else if (const SinkConnector* sink = registry_.sink(table.connector)) {
+      plan_sink(table, *sink);
+    } else {
+      diagnostics_.error(table.connector_location,
+                         "unknown connector '" + table.connector + "'." +
+                             suggestion(table.connector, registry_.connector_names()) +
+                             " `weir connectors` lists them all.");
+    }
+  }
+
+  void plan_source(const TableSpec& table, const SourceConnector& connector) {
+    if (table.columns.empty()) {
+      diagnostics_.error(table.location, "the source table '" + table.name +
+                                             "' has no columns: write the event's fields as a column list, "
+                                             "for instance (id BIGINT NOT NULL, name STRING)");
+      return;
+    }
+    auto source = std::make_unique<SourcePlan>();
+    source->table = table;
+    source->connector = &connector;
+    std::vector<OptionSpec> specs = connector.options;
+    std::vector<std::string> format_names;
+    for (const FormatInfo& format : registry_.formats) format_names.push_back(format.name);
+    OptionSpec format_spec;
+    format_spec.name = "format";
+    format_spec.default_value = "json";
+    format_spec.help = "how the event's bytes are decoded";
+    specs.push_back(format_spec);
+    auto format_value = table.options.find("format");
+    std::string format_name = format_value == table.options.end() ? "json" : format_value->second.text;
+    source->format = registry_.format(format_name);
+    if (source->format == nullptr) {
+      diagnostics_.error(format_value->second.location, "unknown format '" + format_name + "'." +
+                                                            suggestion(format_name, format_names));
+      return;
+    }
+    specs.insert(specs.end(), source->format->options.begin(), source->format->options.end());
+    source->options = validate_options("connector '" + connector.name + "' with format '" + format_name + "'",
+                                       specs, table.options, table.location, diagnostics_);
+    bridge::PlanTable planned;
+    planned.name = table.name;
+    arrow::FieldVector fields;
+    for (const ColumnSpec& column : table.columns) {
+      planned.order.push_back(column.name);
+      if (column.kind == ColumnKind::computed) {
+        planned.computed.emplace_back(column.name, portable_query(column.expression));
+        continue;
+      }
+      fields.push_back(field_of(column));
+      (column.kind == ColumnKind::physical ? source->physical : source->metadata).push_back(column);
+    }
+    planned.schema = arrow::schema(fields);
+    fields.push_back(arrow::field("_weir_row", arrow::int32(), false));
+    source->schema = arrow::schema(fields);
+    if (!diagnostics_.has_errors()) {
+      auto decoder = source->format->create(source->physical, source->options);
+      if (!decoder.ok()) diagnostics_.error(table.location, decoder.status().message());
+    }
+    request_.tables.push_back(std::move(planned));
+    plan_->sources.push_back(std::move(source));
+  }
+
+  void plan_sink(const TableSpec& table, const SinkConnector& connector) {
+    auto sink = std::make_unique<SinkPlan>();
+    sink->name = table.name;
+    sink->connector = &connector;
+    sink->location = table.location;
+    sink->options = validate_options("connector '" + connector.name + "'", connector.options, table.options,
+                                     table.location, diagnostics_);
+    sink->storage = plan_->storage;
+    for (auto& [name, value] : sink->options.with_prefix("s3.")) sink->storage[name] = value;
+    arrow::FieldVector fields;
+    for (const ColumnSpec& column : table.columns) {
+      if (column.kind != ColumnKind::physical) {
+        diagnostics_.error(column.location, "column '" + column.name + "' of the sink '" + table.name +
+                                                "' is not physical: METADATA and computed columns belong to sources");
+        continue;
+      }
+      fields.push_back(field_of(column));
+    }
+    if (!fields.empty()) sink->schema = arrow::schema(fields);
+    plan_->sinks.push_back(std::move(sink));
+  }
+
+  SinkPlan* find_sink(const std::string& name) {
+    for (auto& sink : plan_->sinks) {
+      if (sink->name == name) return sink.get();
+    }
+    return nullptr;
+  }
+
+  // Tells where a planning error lies: in the INSERT's query, or in the text of a view.
+  void report(const bridge::PlanError& error, const Location& query_location) {
+    Location location = query_location;
+    for (const ViewSpec& view : plan_->spec.views) {
+      if (view.name == error.view) location = view.query_location;
+    }
+    if (error.line > 0) location = offset_location(location, error.line, error.column);
+    diagnostics_.error(location, error.status.message());
+  }
+
+  void plan_insert(const InsertSpec& insert) {
+    SinkPlan* sink = find_sink(insert.table);
+    if (sink == nullptr) {
+      diagnostics_.error(insert.location, "'" + insert.table + "' is a source: INSERT INTO needs a sink (" +
+                                              sink_names() + ")");
+      return;
+    }
+    if (auto refusal = refuse_stateful(insert.query, insert.query_location)) {
+      diagnostics_.error(refusal->location, refusal->message);
+      return;
+    }
+    bridge::PlanRequest request = request_;
+    request.query = portable_query(insert.query);
+    auto planned = std::make_unique<InsertPlan>();
+    std::vector<std::string> listed = insert.columns;
+    if (sink->schema != nullptr) {
+      if (listed.empty()) listed = sink->schema->field_names();
+      arrow::FieldVector target;
+      for (const std::string& name : listed) {
+        auto field = sink->schema->GetFieldByName(name);
+        if (field == nullptr) {
+          diagnostics_.error(insert.location, "the sink '" + insert.table + "' has no column '" + name + "'." +
+                                                  suggestion(name, sink->schema->field_names()));
+          return;
+        }
+        target.push_back(field);
+      }
+      request.target = arrow::schema(target);
+    }
+    bridge::PlanResult result = bridge::plan_query(request);
+    if (!result.plan) {
+      report(result.error, insert.query_location);
+      return;
+    }
+    planned->plan = std::move(*result.plan);
+    if (sink->schema == nullptr && !adopt_schema(*sink, insert, planned->plan.schema)) return;
+    if (listed.empty()) listed = sink->schema->field_names();
+    for (const auto& field : sink->schema->fields()) {
+      auto position = std::find(listed.begin(), listed.end(), field->name());
+      planned->column_of_sink.push_back(position == listed.end() ? -1 : static_cast<int>(position - listed.begin()));
+      if (position == listed.end() && !field->nullable()) {
+        diagnostics_.error(insert.location, "the column '" + field->name() + "' of '" + insert.table +
+                                                "' is NOT NULL and gets no value from this INSERT");
+      }
+    }
+    planned->sink = sink;
+    planned->location = insert.location;
+    int ordinal = ++inserts_into_[sink->name];
+    planned->label = ordinal == 1 ? sink->name : sink->name + "#" + std::to_string(ordinal);
+    plan_->inserts.push_back(std::move(planned));
+  }
+
+  // A sink without a column list takes the first query's columns, all nullable: what a later version of the file may relax
+  // (NOT NULL, a CHECK) must not be nailed into the table.
+  bool adopt_schema(SinkPlan& sink, const InsertSpec& insert, const std::shared_ptr<arrow::Schema>& schema) {
+    arrow::FieldVector fields;
+    if (!insert.columns.empty() && static_cast<int>(insert.columns.size()) != schema->num_fields()) {
+      diagnostics_.error(insert.location, "the INSERT lists " + std::to_string(insert.columns.size()) +
+                                              " columns, its query gives " + std::to_string(schema->num_fields()));
+      return false;
+    }
+    std::set<std::string> names;
+    for (int i = 0; i < schema->num_fields(); ++i) {
+      std::string name = insert.columns.empty() ? schema->field(i)->name() : insert.columns[i];
+      if (!names.insert(name).second) {
+        diagnostics_.error(insert.query_location, "two columns of the query are named '" + name + "': give one another name with AS");
+        return false;
+      }
+      fields.push_back(arrow::field(name, schema->field(i)->type(), true));
+    }
+    sink.schema = arrow::schema(fields);
+    return true;
+  }
+
+  void plan_checks(SourcePlan& source) {
+    if (source.table.checks.empty()) return;
+    bridge::PlanRequest request = request_;
+    // One query for all, so that a batch is evaluated once; on an error each is planned alone to name the culprit.
+    std::string all;
+    for (size_t i = 0; i < source.table.checks.size(); ++i) {
+      const CheckSpec& check = source.table.checks[i];
+      std::string expression = portable_query(check.expression);
+      request.query = "SELECT (" + expression + ") AS c FROM \"" + source.table.name + "\"";
+      bridge::PlanResult one = bridge::plan_query(request);
+      if (!one.plan) {
+        bridge::PlanError error = one.error;
+        if (error.line == 1) error.column = std::max(1, error.column - 8);
+        report(error, check.location);
+        continue;
+      }
+      if (one.plan->schema->field(0)->type()->id() != arrow::Type::BOOL) {
+        diagnostics_.error(check.location, "CHECK needs a BOOLEAN expression, this one is " +
+                                               one.plan->schema->field(0)->type()->ToString());
+        continue;
+      }
+      all += (all.empty() ? "SELECT (" : ", (") + expression + ") AS c" + std::to_string(i);
+    }
+    if (diagnostics_.has_errors()) return;
+    request.query = all + " FROM \"" + source.table.name + "\"";
+    bridge::PlanResult result = bridge::plan_query(request);
+    if (!result.plan || result.plan->branches.size() != 1) {
+      diagnostics_.error(source.table.checks[0].location,
+                         "the CHECK constraints cannot be planned: " + result.error.status.message());
+      return;
+    }
+    source.checks.checks = source.table.checks;
+    source.checks.fragment = std::move(result.plan->branches[0].fragment);
+  }
+
+  void drop_unread_sources() {
+    std::set<std::string> read;
+    for (const auto& insert : plan_->inserts) {
+      for (const auto& branch : insert->plan.branches) read.insert(branch.source);
+    }
+    std::erase_if(plan_->sources, [&](const auto& source) { return read.count(source->table.name) == 0; });
+    if (plan_->sources.empty()) {
+      diagnostics_.error(plan_->spec.inserts[0].query_location, "no INSERT reads a source: there is nothing to run");
+    }
+  }
+
+  void group_into_sets() {
+    std::vector<size_t> group(plan_->inserts.size());
+    std::iota(group.begin(), group.end(), 0);
+    auto shares = [](const InsertPlan& a, const InsertPlan& b) {
+      if (a.sink == b.sink) return true;
+      for (const auto& left : a.plan.branches) {
+        for (const auto& right : b.plan.branches) {
+          if (left.source == right.source) return true;
+        }
+      }
+      return false;
+    };
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (size_t i = 0; i < group.size(); ++i) {
+        for (size_t j = 0; j < i; ++j) {
+          if (group[i] == group[j] || !shares(*plan_->inserts[i], *plan_->inserts[j])) continue;
+          group[i] = group[j] = std::min(group[i], group[j]);
+          changed = true;
+        }
+      }
+    }
+    std::map<size_t, SetPlan> sets;
+    for (size_t i = 0; i < group.size(); ++i) {
+      SetPlan& set = sets[group[i]];
+      InsertPlan* insert = plan_->inserts[i].get();
+      set.inserts.push_back(insert);
+      if (std::find(set.sinks.begin(), set.sinks.end(), insert->sink) == set.sinks.end()) {
+        set.sinks.push_back(insert->sink);
+      }
+      for (const auto& branch : insert->plan.branches) {
+        for (auto& source : plan_->sources) {
+          if (source->table.name != branch.source) continue;
+          if (std::find(set.sources.begin(), set.sources.end(), source.get()) == set.sources.end()) {
+            set.sources.push_back(source.get());
+          }
+        }
+      }
+    }
+    for (auto& [_, set] : sets) {
+      if (!set.sources.empty()) plan_->sets.push_back(std::move(set));
+    }
+  }
+
+  std::string sink_names() const {
+    std::string names;
+    for (const auto& sink : plan_->sinks) names += (names.empty() ? "" : ", ") + sink->name;
+    return names.empty() ? "this file has none" : names;
+  }
+
+  const Registry& registry_;
+  Diagnostics& diagnostics_;
+  std::unique_ptr<PipelinePlan> plan_;
+  bridge::PlanRequest request_;  // tables and views; each INSERT adds its query
+  std::map<std::string, int> inserts_into_;
+};
+
+}  // namespace
+
+std::unique_ptr<PipelinePlan> plan_pipeline(PipelineSpec spec, const Registry& registry, Diagnostics& diagnostics) {
+  if (diagnostics.has_errors()) return nullptr;
+  auto plan = Planner(std::move(spec), registry, diagnostics).run();
+  return diagnostics.has_errors() ? nullptr : std::move(plan);
+}
+
+std::chrono::milliseconds PipelinePlan::commit_interval(const SetPlan& set) const {
+  auto interval = spec.settings.duration("pipeline.commit-interval");
+  for (const SinkPlan* sink : set.sinks) {
+    if (sink->options.has("commit-interval")) interval = std::min(interval, sink->options.duration("commit-interval"));
+  }
+  return interval;
+}
+
+const SourcePlan* PipelinePlan::source(const std::string& name) const {
+  for (const auto& source : sources) {
+    if (source->table.name == name) return source.get();
+  }
+  return nullptr;
+}
+
+}  // namespace weir

@@ -1,0 +1,76 @@
+// A pipeline ready to run: every option validated, every query compiled, every sink's schema known. No I/O has happened.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <arrow/type_fwd.h>
+
+#include "bridge/bridge.h"
+#include "config/pipeline_spec.h"
+#include "plan/registry.h"
+
+namespace weir {
+
+struct CheckPlan {
+  std::vector<CheckSpec> checks;               // in the order of the fragment's output columns
+  std::unique_ptr<bridge::Fragment> fragment;  // source rows -> one boolean a check; null: no checks
+};
+
+struct SourcePlan {
+  TableSpec table;
+  const SourceConnector* connector = nullptr;
+  const FormatInfo* format = nullptr;
+  Options options;                        // of the connector and of its format
+  std::vector<ColumnSpec> physical;       // decoded from the payload, in declared order
+  std::vector<ColumnSpec> metadata;       // in declared order
+  std::shared_ptr<arrow::Schema> schema;  // physical and metadata columns in declared order, then "_weir_row" int32
+  CheckPlan checks;
+};
+
+struct SinkPlan {
+  std::string name;
+  const SinkConnector* connector = nullptr;
+  Options options;
+  std::shared_ptr<arrow::Schema> schema;
+  std::map<std::string, std::string> storage;  // s3.* of the table over those of SET
+  Location location;
+};
+
+struct InsertPlan {
+  std::string label;                      // the sink's name, "#2" appended for a second INSERT into it, …
+  SinkPlan* sink = nullptr;
+  bridge::StreamPlan plan;
+  std::vector<int> column_of_sink;        // for each sink column the query's column, or -1: null
+  Location location;
+};
+
+// INSERTs that share a source or a sink: read once, committed and recovered together.
+struct SetPlan {
+  std::vector<SourcePlan*> sources;
+  std::vector<SinkPlan*> sinks;
+  std::vector<InsertPlan*> inserts;
+};
+
+struct PipelinePlan {
+  PipelineSpec spec;
+  std::vector<std::unique_ptr<SourcePlan>> sources;  // only those that an INSERT reads
+  std::vector<std::unique_ptr<SinkPlan>> sinks;
+  std::vector<std::unique_ptr<InsertPlan>> inserts;
+  std::vector<SetPlan> sets;
+  std::map<std::string, std::string> storage;        // s3.* of SET
+
+  std::chrono::milliseconds commit_interval(const SetPlan& set) const;
+  const SourcePlan* source(const std::string& name) const;
+};
+
+// Problems go to `diagnostics`; the plan is usable only when there is none.
+std::unique_ptr<PipelinePlan> plan_pipeline(PipelineSpec spec, const Registry& registry, Diagnostics& diagnostics);
+
+// What `weir explain` prints: a tree, or JSON.
+std::string explain_text(const PipelinePlan& plan);
+std::string explain_json(const PipelinePlan& plan);
+
+}  // namespace weir

@@ -1,0 +1,225 @@
+#include "runtime/event_processor.h"
+
+#include <algorithm>
+
+#include <arrow/array.h>
+#include <arrow/array/util.h>
+#include <arrow/builder.h>
+#include <arrow/record_batch.h>
+#include <arrow/scalar.h>
+#include <arrow/type.h>
+
+#include "runtime/rows.h"
+
+namespace weir {
+namespace {
+
+Status arrow_status(const arrow::Status& status) { return Status::internal("Arrow: " + status.ToString()); }
+
+std::shared_ptr<arrow::Buffer> buffer_of(std::vector<int32_t> values) {
+  return arrow::Buffer::FromVector(std::move(values));
+}
+
+}  // namespace
+
+void InsertCounts::add(const InsertCounts& other) {
+  read += other.read;
+  kept += other.kept;
+  filtered += other.filtered;
+  errored += other.errored;
+  emitted += other.emitted;
+}
+
+Result<std::unique_ptr<EventProcessor>> EventProcessor::create(const SourcePlan& source,
+                                                               std::vector<InsertPlan*> inserts) {
+  WEIR_ASSIGN(auto decoder, source.format->create(source.physical, source.options));
+  return std::unique_ptr<EventProcessor>(new EventProcessor(source, std::move(inserts), std::move(decoder)));
+}
+
+EventProcessor::EventProcessor(const SourcePlan& source, std::vector<InsertPlan*> inserts,
+                               std::unique_ptr<Decoder> decoder)
+    : source_(source), inserts_(std::move(inserts)), decoder_(std::move(decoder)) {}
+
+Result<ProcessedEvents> EventProcessor::process(const EventBatch& batch, size_t begin, size_t end,
+                                                const std::string& partition, const std::vector<bool>& active,
+                                                int64_t now_us) {
+  ProcessedEvents out;
+  out.rows.resize(inserts_.size());
+  out.counts.resize(inserts_.size());
+  if (begin == end) return out;
+  if (partition != cached_partition_) {
+    cached_partition_ = partition;
+    cached_partition_column_.reset();
+  }
+  DecodedRows decoded = decoder_->decode(batch, begin, end);
+  out.errors = std::move(decoded.errors);
+  WEIR_ASSIGN(auto rows, source_rows(batch, decoded));
+  WEIR_ASSIGN(rows, apply_checks(std::move(rows), now_us, out.errors));
+  auto events_failed = static_cast<int64_t>(out.errors.size());
+  for (size_t i = 0; i < inserts_.size(); ++i) {
+    const auto& branches = inserts_[i]->plan.branches;
+    bool reads = std::any_of(branches.begin(), branches.end(), [&](const auto& branch) {
+      return branch.source == source_.table.name;
+    });
+    if (!reads || !active[i]) continue;
+    InsertCounts& counts = out.counts[i];
+    counts.read = static_cast<int64_t>(end - begin);
+    counts.errored = events_failed;
+    if (rows->num_rows() > 0) WEIR_TRY(run_insert(i, batch, rows, partition, now_us, out));
+    counts.filtered = counts.read - counts.kept - counts.errored;
+  }
+  return out;
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::source_rows(const EventBatch& batch,
+                                                                        const DecodedRows& decoded) {
+  int64_t count = decoded.rows->num_rows();
+  arrow::ArrayVector columns;
+  int physical = 0;
+  for (int i = 0; i + 1 < source_.schema->num_fields(); ++i) {
+    const std::string& name = source_.schema->field(i)->name();
+    auto metadata = std::find_if(source_.metadata.begin(), source_.metadata.end(),
+                                 [&](const ColumnSpec& column) { return column.name == name; });
+    if (metadata == source_.metadata.end()) {
+      columns.push_back(decoded.rows->column(physical++));
+    } else {
+      WEIR_ASSIGN(auto column, metadata_column(*metadata, batch, decoded.event_of_row, cached_partition_));
+      columns.push_back(std::move(column));
+    }
+  }
+  std::vector<int32_t> indexes(decoded.event_of_row.begin(), decoded.event_of_row.end());
+  columns.push_back(std::make_shared<arrow::Int32Array>(count, buffer_of(std::move(indexes))));
+  return arrow::RecordBatch::Make(source_.schema, count, std::move(columns));
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::apply_checks(std::shared_ptr<arrow::RecordBatch> rows,
+                                                                         int64_t now_us,
+                                                                         std::vector<ErrorRecord>& errors) {
+  if (source_.checks.fragment == nullptr || rows->num_rows() == 0) return rows;
+  std::vector<RowFailure> failures;
+  WEIR_ASSIGN(auto verdicts, evaluate(*source_.checks.fragment, rows, now_us, failures));
+  uint32_t highest = 0;
+  const int32_t* indexes = row_indexes(*rows);
+  for (int64_t i = 0; i < rows->num_rows(); ++i) highest = std::max<uint32_t>(highest, indexes[i]);
+  std::vector<uint8_t> failed(highest + 1, 0);
+  size_t before = errors.size();
+  auto fail = [&](int32_t event, std::string message) {
+    if (failed[event] != 0) return;
+    failed[event] = 1;
+    ErrorRecord record;
+    record.event = static_cast<uint32_t>(event);
+    record.code = ErrorCode::check_failed;
+    record.message = std::move(message);
+    errors.push_back(std::move(record));
+  };
+  for (const auto& [event, words] : failures) fail(event, "a CHECK could not be evaluated: " + words);
+  if (verdicts != nullptr) {
+    const int32_t* verdict_rows = row_indexes(*verdicts);
+    for (size_t c = 0; c < source_.checks.checks.size(); ++c) {
+      const auto& column = static_cast<const arrow::BooleanArray&>(*verdicts->column(static_cast<int>(c)));
+      if (column.null_count() == 0 && column.true_count() == column.length()) continue;
+      for (int64_t i = 0; i < column.length(); ++i) {
+        if (column.IsNull(i) || column.Value(i)) continue;  // SQL: a CHECK that is unknown passes
+        const CheckSpec& check = source_.checks.checks[c];
+        fail(verdict_rows[i], "CHECK " + check.name + " (" + check.expression + ") is false");
+      }
+    }
+  }
+  if (errors.size() == before) return rows;
+  std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.event < b.event; });
+  return without_events(rows, failed);
+}
+
+Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
+                                  const std::shared_ptr<arrow::RecordBatch>& rows, const std::string& partition,
+                                  int64_t now_us, ProcessedEvents& out) {
+  const InsertPlan& insert = *inserts_[index];
+  const int64_t errored_before = out.counts[index].errored;
+  std::vector<RowFailure> failures;
+  arrow::RecordBatchVector parts;
+  for (const auto& branch : insert.plan.branches) {
+    if (branch.source != source_.table.name) continue;
+    WEIR_ASSIGN(auto part, evaluate(*branch.fragment, rows, now_us, failures));
+    if (part != nullptr && part->num_rows() > 0) parts.push_back(std::move(part));
+  }
+  std::vector<uint8_t> failed(batch.events.size(), 0);
+  std::vector<uint8_t> kept(batch.events.size(), 0);
+  auto fail = [&](int32_t event, ErrorCode code, const std::string& message, const std::string& field) {
+    if (failed[event] != 0) return;
+    failed[event] = 1;
+    ErrorRecord record;
+    record.event = static_cast<uint32_t>(event);
+    record.code = code;
+    record.message = message;
+    record.field = field;
+    record.sink = insert.label;
+    out.errors.push_back(std::move(record));
+    ++out.counts[index].errored;
+  };
+  for (const auto& [event, words] : failures) fail(event, ErrorCode::sql_eval, words, "");
+  const arrow::Schema& schema = *insert.sink->schema;
+  for (const auto& part : parts) {
+    for (int c = 0; c < schema.num_fields(); ++c) {
+      int from = insert.column_of_sink[c];
+      if (schema.field(c)->nullable() || from < 0 || part->column(from)->null_count() == 0) continue;
+      for (int64_t i = 0; i < part->num_rows(); ++i) {
+        if (!part->column(from)->IsNull(i)) continue;
+        fail(row_indexes(*part)[i], ErrorCode::sink_refused,
+             "NULL for the NOT NULL column '" + schema.field(c)->name() + "' of '" + insert.sink->name + "'", "");
+      }
+    }
+  }
+  arrow::RecordBatchVector shaped;
+  auto rows_schema = arrow::schema([&] {
+    arrow::FieldVector fields = schema.fields();
+    fields.push_back(arrow::field(kPartitionColumn, arrow::utf8(), false));
+    fields.push_back(arrow::field(kOffsetColumn, arrow::int64(), false));
+    return fields;
+  }());
+  for (auto& part : parts) {
+    if (out.counts[index].errored > errored_before) {
+      WEIR_ASSIGN(part, without_events(part, failed));
+    }
+    int64_t count = part->num_rows();
+    if (count == 0) continue;
+    const int32_t* indexes = row_indexes(*part);
+    std::vector<int64_t> offsets(count);
+    for (int64_t i = 0; i < count; ++i) offsets[i] = batch.events[indexes[i]].offset;
+    arrow::ArrayVector columns;
+    for (int c = 0; c < schema.num_fields(); ++c) {
+      int from = insert.column_of_sink[c];
+      if (from >= 0) {
+        columns.push_back(part->column(from));
+        continue;
+      }
+      auto nulls = arrow::MakeArrayOfNull(schema.field(c)->type(), count);
+      if (!nulls.ok()) return arrow_status(nulls.status());
+      columns.push_back(*nulls);
+    }
+    columns.push_back(partition_column(partition, count));
+    columns.push_back(std::make_shared<arrow::Int64Array>(count, arrow::Buffer::FromVector(std::move(offsets))));
+    shaped.push_back(arrow::RecordBatch::Make(rows_schema, count, std::move(columns)));
+    for (int64_t i = 0; i < count; ++i) kept[indexes[i]] = 1;
+    out.counts[index].emitted += count;
+  }
+  out.counts[index].kept = std::count(kept.begin(), kept.end(), 1);
+  if (shaped.size() == 1) {
+    out.rows[index] = shaped[0];
+  } else if (!shaped.empty()) {
+    auto joined = arrow::ConcatenateRecordBatches(shaped);
+    if (!joined.ok()) return arrow_status(joined.status());
+    out.rows[index] = *joined;
+  }
+  return {};
+}
+
+std::shared_ptr<arrow::Array> EventProcessor::partition_column(const std::string& partition, int64_t rows) {
+  if (cached_partition_column_ == nullptr || cached_partition_column_->length() < rows) {
+    auto column = arrow::MakeArrayFromScalar(arrow::StringScalar(partition), std::max<int64_t>(rows, 1024));
+    WEIR_CHECK(column.ok(), column.status().ToString());
+    cached_partition_column_ = *column;
+  }
+  return cached_partition_column_->Slice(0, rows);
+}
+
+}  // namespace weir

@@ -1,0 +1,65 @@
+// One batch of events of one source -> rows for every INSERT that reads it, error records and ledger counts.
+//
+// The only place where decoding, metadata columns, CHECKs and SQL fragments meet; the live path and replay share it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <arrow/type_fwd.h>
+
+#include "base/status.h"
+#include "formats/decoder.h"
+#include "plan/pipeline_plan.h"
+#include "schema/error_record.h"
+#include "schema/event_batch.h"
+
+namespace weir {
+
+struct InsertCounts {
+  int64_t read = 0, kept = 0, filtered = 0, errored = 0, emitted = 0;  // read = kept + filtered + errored
+
+  void add(const InsertCounts& other);
+};
+
+struct ProcessedEvents {
+  // By index into the inserts given to create: rows with the sink's columns, then _weir_partition and
+  // _weir_offset; null when there are none.
+  std::vector<std::shared_ptr<arrow::RecordBatch>> rows;
+  std::vector<InsertCounts> counts;
+  // ErrorRecord::event indexes the EventBatch. An error without a sink keeps the event from every INSERT; one with a sink only
+  // from that INSERT, wholly (also the other rows it would have fanned out to).
+  std::vector<ErrorRecord> errors;
+};
+
+// Not thread-safe: one per partition task.
+class EventProcessor {
+ public:
+  // `inserts`: those of a set; the ones that do not read `source` give no rows. Both must outlive the processor.
+  static Result<std::unique_ptr<EventProcessor>> create(const SourcePlan& source, std::vector<InsertPlan*> inserts);
+
+  // Events [begin, end). `active[i]` false: INSERT i is left out (its table holds these offsets already).
+  Result<ProcessedEvents> process(const EventBatch& batch, size_t begin, size_t end, const std::string& partition,
+                                  const std::vector<bool>& active, int64_t now_us);
+
+ private:
+  EventProcessor(const SourcePlan& source, std::vector<InsertPlan*> inserts, std::unique_ptr<Decoder> decoder);
+
+  struct Evaluated;
+  Result<std::shared_ptr<arrow::RecordBatch>> source_rows(const EventBatch& batch, const DecodedRows& decoded);
+  Result<std::shared_ptr<arrow::RecordBatch>> apply_checks(std::shared_ptr<arrow::RecordBatch> rows, int64_t now_us,
+                                                           std::vector<ErrorRecord>& errors);
+  Status run_insert(size_t index, const EventBatch& batch, const std::shared_ptr<arrow::RecordBatch>& rows,
+                    const std::string& partition, int64_t now_us, ProcessedEvents& out);
+  std::shared_ptr<arrow::Array> partition_column(const std::string& partition, int64_t rows);
+
+  const SourcePlan& source_;
+  std::vector<InsertPlan*> inserts_;
+  std::unique_ptr<Decoder> decoder_;
+  std::string cached_partition_;
+  std::shared_ptr<arrow::Array> cached_partition_column_;
+};
+
+}  // namespace weir
