@@ -1,0 +1,9 @@
+-- Bytes that are not UTF-8 are invalid_utf8.
+CREATE TABLE events (
+  id INT,
+  s STRING
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake SELECT * FROM events;

@@ -1,0 +1,8 @@
+-- A broken value is malformed also where no column reads it.
+CREATE TABLE events (
+  id INT
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake SELECT * FROM events;

@@ -1,0 +1,9 @@
+-- What is not JSON is malformed; the events around it are kept.
+CREATE TABLE events (
+  id INT,
+  name STRING
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake SELECT * FROM events;

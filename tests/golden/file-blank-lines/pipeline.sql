@@ -1,0 +1,9 @@
+-- Blank lines are no events.
+CREATE TABLE events (
+  id INT,
+  at_byte BIGINT METADATA FROM 'offset'
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake SELECT * FROM events;

@@ -1,0 +1,8 @@
+-- A gzip file of several members, as log rotation appends them, is read to its end.
+CREATE TABLE events (
+  id INT
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake SELECT * FROM events;

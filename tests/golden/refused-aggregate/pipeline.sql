@@ -1,0 +1,11 @@
+-- An aggregate without GROUP BY keeps state too.
+CREATE TABLE events (
+  id BIGINT NOT NULL,
+  name STRING,
+  qty INT,
+  ts TIMESTAMP(3)
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake SELECT SUM(qty) AS n FROM events;

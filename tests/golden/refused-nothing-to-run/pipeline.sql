@@ -1,0 +1,9 @@
+-- A file without an INSERT has nothing to run.
+CREATE TABLE events (
+  id BIGINT NOT NULL,
+  name STRING,
+  qty INT,
+  ts TIMESTAMP(3)
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');

@@ -1,0 +1,14 @@
+-- UNION without ALL removes duplicates.
+CREATE TABLE events (
+  id BIGINT NOT NULL,
+  name STRING,
+  qty INT,
+  ts TIMESTAMP(3)
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake
+SELECT id FROM events
+UNION
+SELECT id + 1 FROM events;

@@ -1,0 +1,14 @@
+-- A column that is not there: its place, and the near one.
+CREATE TABLE events (
+  id BIGINT NOT NULL,
+  name STRING,
+  qty INT,
+  ts TIMESTAMP(3)
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake
+SELECT id,
+       nmae
+FROM events;

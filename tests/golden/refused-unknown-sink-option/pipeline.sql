@@ -1,0 +1,14 @@
+-- An unknown option of a sink.
+CREATE TABLE events (
+  id BIGINT NOT NULL,
+  name STRING,
+  qty INT,
+  ts TIMESTAMP(3)
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH (
+  'connector' = 'delta', 'path' = 'lake',
+  'partition_by' = 'id'
+);
+
+INSERT INTO lake SELECT * FROM events;

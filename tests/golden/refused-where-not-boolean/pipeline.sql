@@ -1,0 +1,11 @@
+-- A WHERE that is not a condition.
+CREATE TABLE events (
+  id BIGINT NOT NULL,
+  name STRING,
+  qty INT,
+  ts TIMESTAMP(3)
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake SELECT id FROM events WHERE qty + 1;

@@ -1,0 +1,11 @@
+-- Columns are chosen, ordered and renamed.
+CREATE TABLE events (
+  id BIGINT NOT NULL,
+  customer STRING,
+  amount DECIMAL(12, 2),
+  qty INT
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake SELECT customer AS who, id FROM events;

@@ -1,0 +1,11 @@
+-- WHERE keeps the rows for which it is true; the others are filtered, not errors.
+CREATE TABLE events (
+  id BIGINT NOT NULL,
+  customer STRING,
+  amount DECIMAL(12, 2),
+  qty INT
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake SELECT id FROM events WHERE qty >= 2 AND customer <> 'Bob';
