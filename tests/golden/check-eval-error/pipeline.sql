@@ -1,4 +1,4 @@
--- A CHECK whose expression fails on a row refuses that row.
+-- A CHECK whose expression fails on a row refuses that event.
 CREATE TABLE events (
   id INT,
   s STRING,
