@@ -1,0 +1,71 @@
+// weir check
+#include <cstdio>
+#include <map>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/command.h"
+#include "runtime/tables.h"
+
+namespace weir {
+namespace {
+
+struct CheckArguments {
+  std::vector<std::string> files;
+  bool connect = false;
+};
+
+// `code` keeps the first failure.
+void note(const Status& status, const Location& location, int& code) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "%s: error: %s\n", location.text().c_str(), status.message().c_str());
+  if (code == kExitOk) code = exit_code(status) == kExitOk ? kExitFailed : exit_code(status);
+}
+
+int check(const CheckArguments& arguments, const Registry& registry) {
+  int code = kExitOk;
+  std::map<std::string, std::string> file_of_name;
+  for (const std::string& file : arguments.files) {
+    auto plan = load_pipeline(file, registry);
+    if (plan == nullptr) {
+      code = kExitInvalid;
+      continue;
+    }
+    auto [claimed, fresh] = file_of_name.emplace(plan->spec.name, file);
+    if (!fresh) {
+      note(Status::invalid("the pipeline name '" + plan->spec.name + "' is taken by " + claimed->second),
+           {file, 1, 1}, code);
+    }
+    for (const auto& sink : plan->sinks) {
+      if (sink->schema == nullptr) continue;  // no INSERT into it
+      SinkContext context = sink_context(*plan, *sink, Clock::real());
+      if (sink->connector->check) note(sink->connector->check(context), sink->location, code);
+      if (arguments.connect && sink->connector->probe) note(sink->connector->probe(context), sink->location, code);
+    }
+    for (const auto& source : plan->sources) {
+      if (!arguments.connect || !source->connector->probe) continue;
+      SourceContext context;
+      context.pipeline = plan->spec.name;
+      context.table = &source->table;
+      context.options = source->options;
+      context.clock = &Clock::real();
+      note(source->connector->probe(context), source->table.location, code);
+    }
+    if (code == kExitOk) std::printf("%s: ok\n", file.c_str());
+  }
+  return code;
+}
+
+}  // namespace
+
+void add_check_command(CLI::App& app, const Registry& registry, int& exit) {
+  auto arguments = std::make_shared<CheckArguments>();
+  CLI::App* command = app.add_subcommand("check", "find every problem of pipeline files before anything runs");
+  command->add_option("FILE", arguments->files, "pipeline files (.sql)")->required();
+  command->add_flag("--connect", arguments->connect, "also connect to every server that the files name; fails fast");
+  command->footer("Examples:\n  weir check orders.sql\n  weir check --connect orders.sql");
+  command->callback([arguments, &registry, &exit] { exit = check(*arguments, registry); });
+}
+
+}  // namespace weir

@@ -1,0 +1,168 @@
+// weir run
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "runtime/pipeline_runner.h"
+
+namespace weir {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+
+void on_signal(int) {
+  if (stop_requested.exchange(true)) _exit(130);  // the second Ctrl-C does not wait for the drain
+}
+
+struct RunArguments {
+  std::vector<std::string> files;
+  bool once = false;
+  std::string progress = "auto";
+};
+
+struct Running {
+  std::unique_ptr<PipelinePlan> plan;
+  PipelineStats stats;
+  Status status;
+  std::atomic<bool> done{false};
+  std::thread thread;
+  int64_t last_events = 0;
+  double rate = 0;
+};
+
+// stderr, shared by the progress line and log lines.
+class Screen {
+ public:
+  explicit Screen(bool live) : live_(live) {}
+  void log(const std::string& line) {
+    std::lock_guard lock(mutex_);
+    if (live_ && drawn_) std::fputs("\r\033[K", stderr);
+    std::fprintf(stderr, "%s\n", line.c_str());
+    drawn_ = false;
+  }
+  void progress(const std::string& line) {
+    std::lock_guard lock(mutex_);
+    if (live_) {
+      std::fprintf(stderr, "\r\033[K%.*s", 200, line.c_str());
+      drawn_ = true;
+    } else {
+      std::fprintf(stderr, "%s\n", line.c_str());
+    }
+    std::fflush(stderr);
+  }
+
+ private:
+  std::mutex mutex_;
+  const bool live_;
+  bool drawn_ = false;
+};
+
+std::string numbers(const PipelineStats& stats) {
+  return " rows=" + std::to_string(stats.rows) + " errors=" + std::to_string(stats.errors) +
+         " filtered=" + std::to_string(stats.filtered);
+}
+
+std::string progress_line(Running& run, double seconds) {
+  int64_t events = run.stats.events;
+  if (seconds > 0) run.rate = std::max<double>(0, static_cast<double>(events - run.last_events) / seconds);
+  run.last_events = events;
+  int64_t lag = run.stats.lag;
+  return run.plan->spec.name + ": events=" + std::to_string(events) + " (" +
+         with_thousands(static_cast<int64_t>(run.rate)) + "/s)" + numbers(run.stats) +
+         " lag=" + (lag < 0 ? std::string("?") : std::to_string(lag)) +
+         " commits=" + std::to_string(run.stats.commits) + " state=" + run.stats.state();
+}
+
+int run(const RunArguments& arguments, const Registry& registry) {
+  std::vector<std::unique_ptr<Running>> pipelines;
+  std::map<std::string, std::string> file_of_name;
+  for (const std::string& file : arguments.files) {
+    auto running = std::make_unique<Running>();
+    running->plan = load_pipeline(file, registry);
+    if (running->plan == nullptr) return kExitInvalid;
+    auto [claimed, fresh] = file_of_name.emplace(running->plan->spec.name, file);
+    if (!fresh) {
+      return report(Status::invalid(file + ": the pipeline name '" + claimed->first + "' is taken by " +
+                                    claimed->second + ": give one of them another SET 'pipeline.name'"));
+    }
+    pipelines.push_back(std::move(running));
+  }
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  std::signal(SIGPIPE, SIG_IGN);
+  const Clock& clock = Clock::real();
+  const bool live = arguments.progress == "auto" && isatty(STDERR_FILENO) == 1;
+  const int64_t period_ms = live ? 250 : 2000;
+  Screen screen(live);
+  std::atomic<size_t> running_count{pipelines.size()};
+  const int64_t started_ns = clock.monotonic_ns();
+  for (auto& running : pipelines) {
+    running->thread = std::thread([&, pipeline = running.get()] {
+      RunOptions options;
+      options.once = arguments.once;
+      options.clock = &clock;
+      options.log = [&, pipeline](const std::string& line) { screen.log(pipeline->plan->spec.name + ": " + line); };
+      pipeline->status = run_pipeline(*pipeline->plan, options, pipeline->stats, stop_requested);
+      if (!pipeline->status.ok()) stop_requested = true;
+      pipeline->done = true;
+      --running_count;
+    });
+  }
+  int64_t last_ns = started_ns;
+  while (running_count > 0) {
+    clock.sleep(std::chrono::milliseconds(20));
+    int64_t now_ns = clock.monotonic_ns();
+    if (arguments.progress == "none" || now_ns - last_ns < period_ms * 1'000'000) continue;
+    std::string line;
+    for (auto& running : pipelines) {
+      if (running->done) continue;
+      line += (line.empty() ? "" : live ? "  |  " : "\n") +
+              progress_line(*running, static_cast<double>(now_ns - last_ns) / 1e9);
+    }
+    if (!line.empty()) screen.progress(line);
+    last_ns = now_ns;
+  }
+  int code = kExitOk;
+  double seconds = static_cast<double>(clock.monotonic_ns() - started_ns) / 1e9;
+  for (auto& running : pipelines) {
+    running->thread.join();
+    char taken[32];
+    std::snprintf(taken, sizeof taken, "%.3f", seconds);
+    screen.log("done " + running->plan->spec.name + ": events=" + std::to_string(running->stats.events) +
+               numbers(running->stats) + " commits=" + std::to_string(running->stats.commits) + " seconds=" + taken);
+    if (running->status.ok()) continue;
+    screen.log("error: " + running->plan->spec.name + ": " + running->status.message());
+    if (code == kExitOk) {
+      code = exit_code(running->status);
+      // What was fine as a file and failed later is not a usage error.
+      if (code == kExitInvalid) code = kExitFailed;
+    }
+  }
+  return code;
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, const Registry& registry, int& exit) {
+  auto arguments = std::make_shared<RunArguments>();
+  CLI::App* command = app.add_subcommand("run", "run pipelines until Ctrl-C (drains) or the end of their input");
+  command->add_option("FILE", arguments->files, "pipeline files (.sql)")->required();
+  command->add_flag("--once", arguments->once, "end when the input that is present at start has been committed");
+  command->add_option("--progress", arguments->progress, "auto: a live line on a terminal, lines otherwise; lines; none")
+      ->check(CLI::IsMember({"auto", "lines", "none"}));
+  command->footer("Examples:\n  weir run orders.sql\n  weir run --once files-to-lake.sql\n  weir run a.sql b.sql");
+  command->callback([arguments, &registry, &exit] { exit = run(*arguments, registry); });
+}
+
+}  // namespace weir

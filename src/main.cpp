@@ -1,0 +1,21 @@
+// Wires the binary: which sources, formats and sinks it has. Nothing else.
+#include <cstdio>
+
+#include <arrow/compute/initialize.h>
+
+#include "cli/command.h"
+#include "formats/formats.h"
+#include "sinks/sinks.h"
+#include "sources/sources.h"
+
+int main(int argc, char** argv) {
+#if defined(__x86_64__)
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2")) {
+    std::fprintf(stderr, "error: weir needs a processor with AVX2 and BMI2 (Intel Haswell, AMD Excavator, or later)\n");
+    return 1;
+  }
+#endif
+  if (!arrow::compute::Initialize().ok()) return 1;
+  weir::Registry registry{weir::all_sources(), weir::all_sinks(), weir::all_formats()};
+  return weir::run_command_line(argc, argv, registry);
+}

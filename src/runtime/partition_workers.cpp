@@ -1,0 +1,249 @@
+#include "runtime/partition_workers.h"
+
+#include <algorithm>
+
+#include <arrow/record_batch.h>
+
+#include "base/crash_point.h"
+#include "base/environment.h"
+#include "sinks/error_lake/error_lake.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::milliseconds;
+
+// One thread polls at most this many open partitions in turn; further ones wait until one ends.
+constexpr size_t kOpenPerWorker = 64;
+constexpr int64_t kMaxBackoffMs = 5000;
+
+}  // namespace
+
+PartitionWorkers::PartitionWorkers(SetState& state) : state_(state) {}
+
+PartitionWorkers::~PartitionWorkers() {
+  // Reached with threads running only after a failure or stop; an unread queue must not hold a worker.
+  state_.units.close();
+  if (coordinator_.joinable()) coordinator_.join();
+  for (auto& thread : threads_) thread.join();
+}
+
+Status PartitionWorkers::start() {
+  for (size_t i = 0; i < state_.sources.size(); ++i) {
+    WEIR_TRY(discover(i));
+    growing_ = growing_ || state_.sources[i]->may_grow();
+  }
+  auto most = static_cast<size_t>(state_.plan.spec.settings.integer("pipeline.max-open-partitions"));
+  size_t count = growing_ ? most : std::min(most, known_.size());
+  working_ = static_cast<int>(count);
+  for (size_t i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+  coordinator_ = std::thread([this] { coordinate(); });
+  return {};
+}
+
+int64_t PartitionWorkers::lag() const {
+  std::lock_guard lock(mutex_);
+  int64_t sum = 0;
+  for (const auto& task : known_) {
+    if (task->reader == nullptr) continue;
+    int64_t lag = task->reader->lag();
+    if (lag < 0) return -1;
+    sum += lag;
+  }
+  return sum;
+}
+
+Status PartitionWorkers::discover(size_t index) {
+  WEIR_ASSIGN(auto ids, state_.sources[index]->discover());
+  const std::string prefix =
+      "weir/" + state_.plan.spec.name + "/" + state_.set.sources[index]->table.name + "/";
+  std::lock_guard lock(mutex_);
+  for (const std::string& id : ids) {
+    std::string app_id = prefix + id;
+    if (!known_ids_.insert(app_id).second) continue;
+    auto task = std::make_shared<PartitionState>();
+    task->source = index;
+    task->id = id;
+    task->app_id = app_id;
+    auto stand = state_.authority_stands.find(app_id);
+    if (stand != state_.authority_stands.end()) task->stored = stand->second;
+    for (const auto& stands : state_.sink_stands) {
+      auto found = stands.find(app_id);
+      task->sink_stands.push_back(found == stands.end() ? kNoStand : found->second);
+    }
+    const auto& errors = state_.error_stands[index];
+    auto found = errors.find(app_id);
+    if (found != errors.end()) task->error_stand = found->second;
+    known_.push_back(task);
+    pending_.push_back(task);
+  }
+  return {};
+}
+
+void PartitionWorkers::coordinate() {
+  int64_t last_discovery_ns = state_.options.clock->monotonic_ns();
+  while (working_ > 0 && !state_.stopping()) {
+    state_.options.clock->sleep(milliseconds(20));
+    if (!growing_ || state_.options.clock->monotonic_ns() - last_discovery_ns < 500'000'000) continue;
+    last_discovery_ns = state_.options.clock->monotonic_ns();
+    for (size_t i = 0; i < state_.sources.size(); ++i) {
+      if (!state_.sources[i]->may_grow()) continue;
+      Status found = discover(i);
+      if (!found.ok() && !found.retryable()) state_.fail(found);
+    }
+  }
+  for (auto& thread : threads_) thread.join();
+  threads_.clear();
+  state_.units.close();
+}
+
+std::shared_ptr<PartitionState> PartitionWorkers::next_pending() {
+  std::lock_guard lock(mutex_);
+  if (pending_.empty()) return nullptr;
+  auto task = pending_.front();
+  pending_.pop_front();
+  return task;
+}
+
+void PartitionWorkers::work() {
+  std::vector<std::unique_ptr<EventProcessor>> processors(state_.sources.size());
+  for (size_t i = 0; i < processors.size(); ++i) {
+    auto processor = EventProcessor::create(*state_.set.sources[i], state_.set.inserts);
+    if (!processor.ok()) {
+      state_.fail(processor.status());
+      break;
+    }
+    processors[i] = *std::move(processor);
+  }
+  Tasks open_tasks;
+  const size_t most_open = state_.options.once ? 1 : kOpenPerWorker;
+  bool idle = false;
+  while (!state_.stopping()) {
+    while (open_tasks.size() < most_open) {
+      auto task = next_pending();
+      if (task == nullptr) break;
+      open_tasks.push_back(task);
+      if (!idle) break;  // shares new partitions evenly between the workers
+    }
+    if (open_tasks.empty()) {
+      if (!growing_) break;
+      state_.options.clock->sleep(milliseconds(20));
+      idle = true;
+      continue;
+    }
+    auto timeout = open_tasks.size() == 1 ? milliseconds(100) : milliseconds(idle ? 10 : 0);
+    idle = true;
+    for (size_t i = 0; i < open_tasks.size() && !state_.stopping();) {
+      bool progress = false;
+      bool ended = false;
+      Status status = step(open_tasks[i], timeout, processors, progress, ended);
+      if (!status.ok()) {
+        state_.fail(status.with_context(state_.set.sources[open_tasks[i]->source]->table.name));
+        break;
+      }
+      if (progress) idle = false;
+      if (ended) {
+        open_tasks.erase(open_tasks.begin() + static_cast<std::ptrdiff_t>(i));
+      } else {
+        ++i;
+      }
+    }
+  }
+  --working_;
+}
+
+Status PartitionWorkers::open(PartitionState& task) {
+  WEIR_ASSIGN(auto reader, state_.sources[task.source]->open(task.id, task.stored));
+  std::lock_guard lock(mutex_);
+  task.reader = std::move(reader);
+  return {};
+}
+
+void PartitionWorkers::back_off(PartitionState& task, const Status& status) {
+  task.backoff_ms = std::min(kMaxBackoffMs, task.backoff_ms == 0 ? 100 : task.backoff_ms * 2);
+  state_.stats.set_state("retrying: " + status.message());
+  for (int64_t waited = 0; waited < task.backoff_ms && !state_.stopping(); waited += 50) {
+    state_.options.clock->sleep(milliseconds(50));
+  }
+}
+
+Status PartitionWorkers::step(const std::shared_ptr<PartitionState>& task, milliseconds timeout,
+                              std::vector<std::unique_ptr<EventProcessor>>& processors, bool& progress, bool& ended) {
+  if (task->reader == nullptr) {
+    Status opened = open(*task);
+    if (opened.code() == Code::unavailable) {
+      back_off(*task, opened);
+      return {};
+    }
+    WEIR_TRY(opened);
+  }
+  auto batch = task->reader->poll(timeout);
+  if (!batch.ok()) {
+    if (batch.status().code() != Code::unavailable) return batch.status();
+    back_off(*task, batch.status());
+    return {};
+  }
+  if (task->backoff_ms != 0) {
+    task->backoff_ms = 0;
+    state_.stats.set_state("running");
+  }
+  ended = batch->end;
+  progress = batch->next > batch->from;
+  if (!progress) return {};
+  return process(task, *batch, *processors[task->source]);
+}
+
+Status PartitionWorkers::process(const std::shared_ptr<PartitionState>& task, const EventBatch& batch,
+                                 EventProcessor& processor) {
+  // A unit lies wholly below or wholly at or above each table's stand, so that a table takes all of it or nothing.
+  std::vector<int64_t> bounds;
+  auto consider = [&](int64_t stand) {
+    if (stand > batch.from && stand < batch.next) bounds.push_back(stand);
+  };
+  for (int64_t stand : task->sink_stands) consider(stand);
+  consider(task->error_stand);
+  std::sort(bounds.begin(), bounds.end());
+  bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
+  bounds.push_back(batch.next);
+  size_t begin = 0;
+  int64_t from = batch.from;
+  for (int64_t bound : bounds) {
+    size_t end = begin;
+    while (end < batch.events.size() && batch.events[end].offset < bound) ++end;
+    WEIR_TRY(process_slice(task, batch, begin, end, from, bound, processor));
+    begin = end;
+    from = bound;
+  }
+  return {};
+}
+
+Status PartitionWorkers::process_slice(const std::shared_ptr<PartitionState>& task, const EventBatch& batch,
+                                       size_t begin, size_t end, int64_t from, int64_t next,
+                                       EventProcessor& processor) {
+  const SetPlan& set = state_.set;
+  std::vector<bool> active(set.inserts.size());
+  for (size_t i = 0; i < set.inserts.size(); ++i) {
+    auto sink = std::find(set.sinks.begin(), set.sinks.end(), set.inserts[i]->sink) - set.sinks.begin();
+    active[i] = from >= task->sink_stands[static_cast<size_t>(sink)];
+  }
+  Unit unit;
+  unit.partition = task;
+  unit.from = from;
+  unit.next = next;
+  unit.events = static_cast<int64_t>(end - begin);
+  WEIR_ASSIGN(unit.processed, processor.process(batch, begin, end, task->id, active,
+                                                state_.options.clock->now_us()));
+  unit.failed = static_cast<int64_t>(unit.processed.errors.size());
+  if (unit.failed > 0 && from >= task->error_stand) {
+    ErrorOrigin origin;
+    origin.pipeline = state_.plan.spec.name;
+    origin.source = set.sources[task->source]->table.name;
+    origin.partition = task->id;
+    WEIR_ASSIGN(unit.error_rows, error_rows(origin, batch, unit.processed.errors));
+  }
+  crash_point("runtime.unit");
+  if (!state_.units.push(std::move(unit)) && !state_.stopping()) return Status(Code::cancelled, "the queue was closed");
+  return {};
+}
+
+}  // namespace weir

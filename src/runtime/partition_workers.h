@@ -1,0 +1,53 @@
+// The partition tasks of a set: a bounded number of threads, each polling its share of the partitions in turn.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "runtime/set_state.h"
+
+namespace weir {
+
+// Units go to state.units, which is closed when all partitions have ended, on stop and on failure (state.failure()).
+class PartitionWorkers {
+ public:
+  explicit PartitionWorkers(SetState& state);
+  ~PartitionWorkers();  // waits for the threads
+
+  // Finds the partitions and starts the threads.
+  Status start();
+  // Events behind the heads of all open partitions; -1 when unknown.
+  int64_t lag() const;
+
+ private:
+  using Tasks = std::vector<std::shared_ptr<PartitionState>>;
+
+  void coordinate();  // discovers new partitions while sources may grow, closes the queue at the end
+  void work();
+  Status discover(size_t source);
+  std::shared_ptr<PartitionState> next_pending();
+  Status open(PartitionState& task);
+  // Polls once and turns what came into units. `progress`: events or positions moved; `ended`: the partition is done.
+  Status step(const std::shared_ptr<PartitionState>& task, std::chrono::milliseconds timeout,
+              std::vector<std::unique_ptr<EventProcessor>>& processors, bool& progress, bool& ended);
+  Status process(const std::shared_ptr<PartitionState>& task, const EventBatch& batch, EventProcessor& processor);
+  Status process_slice(const std::shared_ptr<PartitionState>& task, const EventBatch& batch, size_t begin, size_t end,
+                       int64_t from, int64_t next, EventProcessor& processor);
+  void back_off(PartitionState& task, const Status& status);
+
+  SetState& state_;
+  bool growing_ = false;
+  mutable std::mutex mutex_;
+  std::deque<std::shared_ptr<PartitionState>> pending_;
+  Tasks known_;
+  std::set<std::string> known_ids_;  // app ids
+  std::atomic<int> working_{0};
+  std::vector<std::thread> threads_;
+  std::thread coordinator_;
+};
+
+}  // namespace weir

@@ -1,0 +1,86 @@
+// What the threads of one attempt to run a set share.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <arrow/type_fwd.h>
+
+#include "plan/pipeline_plan.h"
+#include "runtime/bounded_queue.h"
+#include "runtime/event_processor.h"
+#include "runtime/pipeline_stats.h"
+#include "runtime/set_runner.h"
+#include "sources/source.h"
+
+namespace weir {
+
+inline constexpr int64_t kNoStand = std::numeric_limits<int64_t>::min();
+
+// One source partition of the set. Written by the worker that owns it, except `reader`, whose acknowledge is
+// called by the commit thread.
+struct PartitionState {
+  size_t source = 0;  // index into SetPlan::sources
+  std::string id;
+  std::string app_id;  // weir/<pipeline>/<source>/<id>
+  std::optional<int64_t> stored;         // the authority's stand
+  std::vector<int64_t> sink_stands;      // by SetPlan::sinks; kNoStand: none
+  int64_t error_stand = kNoStand;
+  std::shared_ptr<PartitionReader> reader;
+  int64_t backoff_ms = 0;
+};
+
+// See the invariants in set_runner.h.
+struct Unit {
+  std::shared_ptr<PartitionState> partition;
+  int64_t from = 0;
+  int64_t next = 0;
+  ProcessedEvents processed;                       // by SetPlan::inserts
+  std::shared_ptr<arrow::RecordBatch> error_rows;  // of the error lake; null when there are none
+  int64_t events = 0;
+  int64_t failed = 0;                              // error records
+};
+
+struct SetState {
+  SetState(const PipelinePlan& plan, const SetPlan& set, const RunOptions& options, PipelineStats& stats,
+           const std::atomic<bool>& stop)
+      : plan(plan), set(set), options(options), stats(stats), stop_requested(stop),
+        units(static_cast<size_t>(plan.spec.settings.integer("pipeline.queue-batches"))) {}
+
+  const PipelinePlan& plan;
+  const SetPlan& set;
+  const RunOptions& options;
+  PipelineStats& stats;
+  const std::atomic<bool>& stop_requested;
+  BoundedQueue<Unit> units;
+  std::vector<std::unique_ptr<Source>> sources;  // by SetPlan::sources
+  std::vector<std::map<std::string, int64_t>> sink_stands;   // by SetPlan::sinks: app id -> next
+  std::vector<std::map<std::string, int64_t>> error_stands;  // by SetPlan::sources
+  std::map<std::string, int64_t> authority_stands;
+
+  bool stopping() const { return stop_requested || failed_; }
+  // The first failure wins and stops every thread of the attempt.
+  void fail(Status status) {
+    std::lock_guard lock(mutex_);
+    if (failed_) return;
+    failure_ = std::move(status);
+    failed_ = true;
+  }
+  Status failure() const {
+    std::lock_guard lock(mutex_);
+    return failure_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Status failure_;
+  std::atomic<bool> failed_{false};
+};
+
+}  // namespace weir
