@@ -30,7 +30,8 @@ struct OptionSpec {
 // One option as written: its value with ${env:X} and ${file:P} already replaced.
 struct OptionValue {
   std::string text;
-  Location location;  // of the value in its file
+  Location location;       // of the value in its file
+  Location name_location;  // of its name; may be empty
 };
 
 // Validated values. The getters of an absent option give its declared default; asking for a name

@@ -22,7 +22,7 @@ namespace weir {
 struct DataType {
   std::string text;                        // as Flink prints it, for messages: "DECIMAL(12, 2)"
   std::shared_ptr<arrow::DataType> arrow;  // children carry nullability
-  int max_length = -1;                     // of CHAR/VARCHAR(n), in characters (Unicode code points)
+  int max_length = -1;                     // of CHAR/VARCHAR(n) in Unicode code points, of BINARY/VARBINARY(n) in bytes
   std::vector<DataType> children;          // ARRAY: element; MAP: key, value; ROW: fields, in order
 };
 
@@ -42,7 +42,7 @@ struct ColumnSpec {
 struct CheckSpec {
   std::string name;        // of CONSTRAINT name CHECK (…), or "check_1", …
   std::string expression;  // without the parentheses
-  Location location;
+  Location location;       // of the expression's first byte
 };
 
 struct TableSpec {
@@ -54,6 +54,9 @@ struct TableSpec {
   std::map<std::string, OptionValue> options;  // all of WITH but 'connector', secrets resolved
   Location location;                 // of the name
   Location connector_location;
+  std::string watermark_column;      // of WATERMARK FOR column AS expression; empty: none
+  std::string watermark_expression;
+  Location watermark_location;       // of the expression's first byte
 };
 
 struct ViewSpec {

@@ -1,0 +1,28 @@
+// Types of the dialect, as DataType describes them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "config/lexer.h"
+#include "config/pipeline_spec.h"
+
+namespace weir {
+
+struct ParsedType {
+  DataType type;
+  bool nullable = true;  // false: NOT NULL stands behind it
+};
+
+// Reads a type and its NOT NULL or NULL. Nothing: the errors are in the cursor's diagnostics.
+std::optional<ParsedType> parse_type(TokenCursor& cursor);
+
+// The type of a whole text such as "ROW<a INT NOT NULL, b ARRAY<STRING>>".
+Result<ParsedType> parse_type_text(const std::string& text);
+
+// The names a type may begin with.
+const std::vector<std::string>& type_names();
+
+}  // namespace weir
