@@ -1,0 +1,518 @@
+#include "sources/nats/nats_reader.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "sources/batch_buffers.h"
+#include "sources/nats/ack_subject.h"
+
+namespace weir {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int64_t kNsPerS = 1'000'000'000;
+constexpr int64_t kRequestExpiresNs = 30 * kNsPerS;
+constexpr int64_t kHeartbeatNs = 5 * kNsPerS;
+constexpr int64_t kSilenceNs = 3 * kHeartbeatNs;
+constexpr int64_t kAckWaitNs = 3600 * kNsPerS;  // far longer than a commit: redelivery is never how we recover
+constexpr int64_t kBatchBytes = 4 << 20;
+constexpr int kRequestsAhead = 4;  // pull requests that overlap, so that the server never waits for the next one
+constexpr size_t kMaxUnacknowledged = 4096;
+
+// Invariants: every message below next_ was given out, was dropped as a redelivery, or never matched the filter;
+// consumer sequences arrive without a gap, else the consumer is made anew at next_.
+class NatsReader final : public PartitionReader {
+ public:
+  explicit NatsReader(NatsReaderSettings settings)
+      : settings_(std::move(settings)),
+        stream_(settings_.options.string("stream")),
+        fetch_batch_(settings_.options.integer("fetch.batch")),
+        linger_ns_(settings_.options.duration("fetch.max-wait").count() * kNsPerMs),
+        acks_(settings_.options.string("ack") == "all"),
+        pool_(kBatchBytes) {}
+
+  ~NatsReader() override {
+    held_.reset();
+    subscription_.reset();
+  }
+
+  Status start(std::optional<int64_t> stored) {
+    WEIR_TRY(connect());
+    WEIR_ASSIGN(const NatsStreamInfo info, stream_info());
+    const int64_t first = static_cast<int64_t>(info->State.FirstSeq);
+    const int64_t last = static_cast<int64_t>(info->State.LastSeq);
+    if (stored.has_value()) {
+      next_ = *stored;
+      if (next_ > last + 1) {
+        return Status::invalid("stream '" + stream_ + "' ends at sequence " + std::to_string(last) +
+                               ", the pipeline's position is " + std::to_string(next_) +
+                               ": the stream was rolled back or restored from an older copy. Give the pipeline a new " +
+                               "name to read it from its beginning");
+      }
+      WEIR_TRY(check_gap(first));
+    } else {
+      WEIR_ASSIGN(next_, startup_position(*info));
+    }
+    end_sequence_ = last;
+    return make_consumer();
+  }
+
+  Result<EventBatch> poll(std::chrono::milliseconds timeout) override {
+    EventBatch batch;
+    batch.from = next_;
+    const Status status = receive(batch, timeout);
+    // What arrived before a failure is sound; a failure that lasts comes again with the next poll.
+    if (!status.ok() && batch.events.empty()) return status;
+    WEIR_TRY(check_jump());
+    batch.next = next_;
+    batch.received_us = settings_.clock->now_us();
+    batch.bytes = std::move(buffer_.bytes);
+    buffer_ = {};
+    filled_ = 0;
+    last_subject_ = {};
+    remember_ack();
+    return batch;
+  }
+
+  Status acknowledge(int64_t next) override {
+    if (!acks_) return {};
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::string reply;
+    while (!unacknowledged_.empty() && unacknowledged_.front().next <= next) {
+      reply = std::move(unacknowledged_.front().reply);
+      unacknowledged_.pop_front();
+    }
+    if (reply.empty() || connection_ == nullptr || !connection_->connected()) return {};
+    const natsStatus status = natsConnection_Publish(connection_->get(), reply.c_str(), "+ACK", 4);
+    return status == NATS_OK ? Status() : connection_->failure("cannot acknowledge", status);
+  }
+
+  int64_t lag() const override { return lag_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Acknowledgement {
+    int64_t next;
+    std::string reply;
+  };
+
+  // ---- connection and consumer ----
+
+  Status connect() {
+    if (connection_ != nullptr && !connection_->closed()) return {};
+    subscription_.reset();
+    WEIR_ASSIGN(std::unique_ptr<NatsConnection> fresh, NatsConnection::connect(settings_.options));
+    const std::lock_guard<std::mutex> lock(mutex_);
+    connection_ = std::move(fresh);
+    unacknowledged_.clear();
+    return {};
+  }
+
+  Result<NatsStreamInfo> stream_info() {
+    WEIR_ASSIGN(NatsStreamInfo info, connection_->stream(stream_));
+    if (info->Created != settings_.created_ns) {
+      return Status::invalid("stream '" + stream_ + "' was created anew at " + format_timestamp_us(info->Created / 1000) +
+                             "; the pipeline's position " + std::to_string(next_) + " belongs to the one of " +
+                             format_timestamp_us(settings_.created_ns / 1000));
+    }
+    return info;
+  }
+
+  Status check_gap(int64_t first) {
+    if (next_ >= first) return {};
+    if (settings_.options.string("scan.on-gap") == "continue") {
+      next_ = first;
+      return {};
+    }
+    return gap(first, next_);
+  }
+
+  Status gap(int64_t first, int64_t position) const {
+    return Status::invalid("stream '" + stream_ + "' now begins at sequence " + std::to_string(first) +
+                           ", the pipeline's position is " + std::to_string(position) + ": messages in between are gone" +
+                           " (limits of the stream, or a purge). Restore them, or accept the loss with " +
+                           "'scan.on-gap' = 'continue'");
+  }
+
+  Result<int64_t> startup_position(const jsStreamInfo& info) {
+    const std::string mode = settings_.options.string("scan.startup.mode");
+    const int64_t first = std::max<int64_t>(1, static_cast<int64_t>(info.State.FirstSeq));
+    const int64_t last = static_cast<int64_t>(info.State.LastSeq);
+    if (mode == "latest-offset") return last + 1;
+    if (mode == "timestamp") return position_at(settings_.options.integer("scan.startup.timestamp-millis"));
+    if (mode == "specific-offset") {
+      const int64_t wanted = settings_.options.integer("scan.startup.specific-offset");
+      if (wanted < first || wanted > last + 1) {
+        return Status::invalid("'scan.startup.specific-offset' is " + std::to_string(wanted) + ", stream '" + stream_ +
+                               "' holds " + std::to_string(first) + " to " + std::to_string(last));
+      }
+      return wanted;
+    }
+    return first;
+  }
+
+  // The server knows which sequence a time stands for: it says so about a consumer that starts there.
+  Result<int64_t> position_at(int64_t timestamp_ms) {
+    jsConsumerConfig config;
+    jsConsumerConfig_Init(&config);
+    config.DeliverPolicy = js_DeliverByStartTime;
+    config.OptStartTime = timestamp_ms * kNsPerMs;
+    config.AckPolicy = js_AckNone;
+    config.InactiveThreshold = 10 * kNsPerS;
+    jsConsumerInfo* created = nullptr;
+    jsErrCode error = static_cast<jsErrCode>(0);
+    const natsStatus status =
+        js_AddConsumer(&created, connection_->jetstream(), stream_.c_str(), &config, nullptr, &error);
+    const NatsConsumerInfo info(created);
+    if (status != NATS_OK) return connection_->failure("cannot find the start position by time", status, error);
+    js_DeleteConsumer(connection_->jetstream(), stream_.c_str(), info->Name, nullptr, &error);
+    return static_cast<int64_t>(info->Delivered.Stream) + 1;
+  }
+
+  // A durable's own state is never trusted: whatever exists under our name goes.
+  Status make_consumer() {
+    jsErrCode error = static_cast<jsErrCode>(0);
+    natsStatus status = js_DeleteConsumer(connection_->jetstream(), stream_.c_str(), settings_.consumer.c_str(), nullptr, &error);
+    if (status != NATS_OK && error != JSConsumerNotFoundErr) {
+      return connection_->failure("cannot replace consumer '" + settings_.consumer + "'", status, error);
+    }
+    jsConsumerConfig config;
+    jsConsumerConfig_Init(&config);
+    config.Durable = settings_.consumer.c_str();
+    config.Description = "made by weir; positions are kept with the data";
+    config.DeliverPolicy = js_DeliverByStartSequence;
+    config.OptStartSeq = static_cast<uint64_t>(std::max<int64_t>(1, next_));
+    config.AckPolicy = acks_ ? js_AckAll : js_AckNone;
+    config.AckWait = kAckWaitNs;
+    config.MaxDeliver = -1;
+    config.MaxAckPending = -1;
+    if (settings_.filter != ">") config.FilterSubject = settings_.filter.c_str();
+    jsConsumerInfo* created = nullptr;
+    status = js_AddConsumer(&created, connection_->jetstream(), stream_.c_str(), &config, nullptr, &error);
+    const NatsConsumerInfo info(created);
+    if (status != NATS_OK) {
+      return connection_->failure("cannot create consumer '" + settings_.consumer + "'", status, error);
+    }
+    return subscribe(static_cast<int64_t>(info->NumPending));
+  }
+
+  Status subscribe(int64_t pending) {
+    natsInbox* inbox = nullptr;
+    natsStatus status = natsInbox_Create(&inbox);
+    if (status != NATS_OK) return connection_->failure("cannot make an inbox", status);
+    inbox_ = inbox;
+    natsInbox_Destroy(inbox);
+    natsSubscription* subscription = nullptr;
+    status = natsConnection_SubscribeSync(&subscription, connection_->get(), inbox_.c_str());
+    subscription_.reset(subscription);
+    if (status != NATS_OK) return connection_->failure("cannot subscribe", status);
+    natsSubscription_SetPendingLimits(subscription, -1, -1);
+
+    // A request's byte limit must admit the largest message, or that one would never come.
+    const int64_t largest = natsConnection_GetMaxPayload(connection_->get()) + 64 * 1024;
+    request_ = "{\"batch\":" + std::to_string(fetch_batch_) + ",\"expires\":" + std::to_string(kRequestExpiresNs) +
+               ",\"idle_heartbeat\":" + std::to_string(kHeartbeatNs) +
+               ",\"max_bytes\":" + std::to_string(std::max<int64_t>(kBatchBytes, largest)) + "}";
+    request_subject_ = "$JS.API.CONSUMER.MSG.NEXT." + stream_ + "." + settings_.consumer;
+    held_.reset();
+    outstanding_ = 0;
+    consumer_sequence_ = 0;
+    reset_ = false;
+    reconnects_ = connection_->reconnects();
+    last_heard_ns_ = settings_.clock->monotonic_ns();
+    lag_.store(pending, std::memory_order_relaxed);
+    if (settings_.once && (pending == 0 || next_ > end_sequence_)) finish();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    unacknowledged_.clear();  // their reply subjects belonged to the consumer before
+    return {};
+  }
+
+  // Connected, with a consumer that stands at next_.
+  Status ensure_consumer() {
+    if (connection_ == nullptr || connection_->closed()) {
+      WEIR_TRY(connect());
+      reset_ = true;
+    }
+    if (!connection_->connected()) {
+      reset_ = true;
+      return connection_->disconnected();
+    }
+    if (!reset_ && connection_->reconnects() != reconnects_) reset_ = true;
+    if (!reset_) return {};
+    subscription_.reset();
+    WEIR_ASSIGN(const NatsStreamInfo info, stream_info());
+    WEIR_TRY(check_gap(static_cast<int64_t>(info->State.FirstSeq)));
+    return make_consumer();
+  }
+
+  // ---- receiving ----
+
+  Status request_more() {
+    while (outstanding_ <= (kRequestsAhead - 1) * fetch_batch_) {
+      const natsStatus status =
+          natsConnection_PublishRequest(connection_->get(), request_subject_.c_str(), inbox_.c_str(), request_.data(),
+                                        static_cast<int>(request_.size()));
+      if (status != NATS_OK) return connection_->failure("cannot ask for messages", status);
+      outstanding_ += fetch_batch_;
+    }
+    return {};
+  }
+
+  void finish() {
+    done_ = true;
+    next_ = std::max(next_, end_sequence_ + 1);  // nothing up to there matches
+  }
+
+  Status receive(EventBatch& batch, std::chrono::milliseconds timeout) {
+    if (!done_) WEIR_TRY(ensure_consumer());
+    const Clock& clock = *settings_.clock;
+    const int64_t begin_ns = clock.monotonic_ns();
+    int64_t deadline_ns = begin_ns + timeout.count() * kNsPerMs;
+    bool lingering = false;
+    batch.events.reserve(std::min<size_t>(settings_.batch_rows, 1024));
+    while (!done_ && batch.events.size() < settings_.batch_rows) {
+      WEIR_TRY(request_more());
+      bool full = false;
+      WEIR_ASSIGN(const bool any, drain(batch, full));
+      if (reset_) return batch.events.empty() ? ensure_consumer() : Status();
+      if (full || done_) break;
+      const int64_t now_ns = clock.monotonic_ns();
+      if (any) last_heard_ns_ = now_ns;
+      if (!lingering && !batch.events.empty()) {
+        lingering = true;
+        deadline_ns = std::min(deadline_ns, now_ns + linger_ns_);
+      }
+      if (now_ns >= deadline_ns) break;
+      WEIR_TRY(wait(batch, deadline_ns - now_ns));
+    }
+    batch.end = done_;
+    return {};
+  }
+
+  // Sleeping lets messages pile up: waiting for each one costs a context switch a message.
+  Status wait(const EventBatch& batch, int64_t left_ns) {
+    const Clock& clock = *settings_.clock;
+    if (!batch.events.empty()) {
+      clock.sleep(std::chrono::milliseconds(1));
+      return {};
+    }
+    natsMsg* raw = nullptr;
+    const int64_t wait_ms = std::clamp<int64_t>(left_ns / kNsPerMs, 1, 100);
+    const natsStatus status = natsSubscription_NextMsg(&raw, subscription_.get(), wait_ms);
+    if (status == NATS_OK) {
+      held_.reset(raw);
+      return {};
+    }
+    if (!connection_->connected()) return connection_->disconnected();
+    if (status != NATS_TIMEOUT) reset_ = true;
+    if (clock.monotonic_ns() - last_heard_ns_ > kSilenceNs) reset_ = true;  // not even heartbeats: the consumer is gone
+    if (reset_) return ensure_consumer();
+    return settings_.once ? look_for_end() : Status();
+  }
+
+  // The last messages may have been deleted, or be filtered out: then nothing says that the end was reached.
+  Status look_for_end() {
+    jsConsumerInfo* found = nullptr;
+    jsErrCode error = static_cast<jsErrCode>(0);
+    const natsStatus status = js_GetConsumerInfo(&found, connection_->jetstream(), stream_.c_str(),
+                                                 settings_.consumer.c_str(), nullptr, &error);
+    const NatsConsumerInfo info(found);
+    if (error == JSConsumerNotFoundErr) {
+      reset_ = true;
+      return ensure_consumer();
+    }
+    if (status != NATS_OK) return connection_->failure("cannot look up the consumer", status, error);
+    const bool all_sent = info->NumPending == 0 || static_cast<int64_t>(info->Delivered.Stream) >= end_sequence_;
+    if (all_sent && static_cast<int64_t>(info->Delivered.Consumer) == consumer_sequence_) finish();
+    return {};
+  }
+
+  // Takes what has arrived, without waiting. True: something came.
+  Result<bool> drain(EventBatch& batch, bool& full) {
+    bool any = false;
+    while (!done_ && !reset_ && batch.events.size() < settings_.batch_rows) {
+      if (held_ == nullptr) {
+        natsMsg* raw = nullptr;
+        const natsStatus status = natsSubscription_NextMsg(&raw, subscription_.get(), 0);
+        if (status != NATS_OK) break;
+        held_.reset(raw);
+      }
+      any = true;
+      const char* reply = natsMsg_GetReply(held_.get());
+      const std::optional<AckSubject> ack = reply == nullptr ? std::nullopt : parse_ack_subject(reply);
+      if (!ack.has_value()) {
+        handle_status();
+        held_.reset();
+        continue;
+      }
+      WEIR_ASSIGN(const bool taken, take_message(batch, *ack));
+      if (!taken) {
+        full = true;
+        break;
+      }
+      held_.reset();
+      if (outstanding_ <= fetch_batch_) WEIR_TRY(request_more());
+    }
+    return any;
+  }
+
+  // False: the batch has no room for it; it stays in held_.
+  Result<bool> take_message(EventBatch& batch, const AckSubject& ack) {
+    if (ack.consumer_sequence != consumer_sequence_ + 1) {
+      reset_ = true;  // a message was lost on the way
+      return true;
+    }
+    const bool redelivered = ack.stream_sequence < next_;
+    const bool behind_end = settings_.once && ack.stream_sequence > end_sequence_;
+    if (!redelivered && !behind_end) {
+      if (!append(batch, ack)) return false;
+      if (ack.stream_sequence > next_ && jump_from_ < 0 && settings_.filter == ">") jump_from_ = next_;
+      next_ = ack.stream_sequence + 1;
+      last_reply_ = natsMsg_GetReply(held_.get());
+    }
+    consumer_sequence_ = ack.consumer_sequence;
+    outstanding_ = std::max<int64_t>(0, outstanding_ - 1);
+    lag_.store(ack.pending, std::memory_order_relaxed);
+    if (settings_.once && (behind_end || ack.pending == 0 || next_ > end_sequence_)) finish();
+    return true;
+  }
+
+  // A jump is a deleted message, or the stream's limits overtook this reader: that must not pass in silence. With a
+  // filter it is usually somebody else's message, and nothing tells.
+  Status check_jump() {
+    if (jump_from_ < 0 || settings_.options.string("scan.on-gap") == "continue") return {};
+    Result<NatsStreamInfo> info = stream_info();
+    if (!info.ok()) return info.status().retryable() ? Status() : info.status();  // looked at after the next batch
+    const int64_t from = std::exchange(jump_from_, -1);
+    const int64_t first = static_cast<int64_t>((*info)->State.FirstSeq);
+    return first > from ? gap(first, from) : Status();
+  }
+
+  bool append(EventBatch& batch, const AckSubject& ack) {
+    natsMsg* message = held_.get();
+    const std::string_view subject = natsMsg_GetSubject(message);
+    const std::string headers = headers_json(message);
+    const size_t payload_size = static_cast<size_t>(natsMsg_GetDataLength(message));
+    const size_t size = payload_size + subject.size() + headers.size();
+    if (buffer_.bytes == nullptr) {
+      buffer_ = pool_.take(size);
+      filled_ = 0;
+    } else if (filled_ + size > buffer_.capacity) {
+      return false;
+    }
+    Event event;
+    event.payload = put({natsMsg_GetData(message), payload_size});
+    event.offset = ack.stream_sequence;
+    event.timestamp_us = ack.timestamp_ns / 1000;
+    if (last_subject_.size < 0 || view(last_subject_) != subject) last_subject_ = put(subject);
+    event.subject = last_subject_;
+    if (!headers.empty()) event.headers = put(headers);
+    batch.events.push_back(event);
+    return true;
+  }
+
+  std::string_view view(Slice slice) const {
+    return {buffer_.bytes.get() + slice.begin, static_cast<size_t>(slice.size)};
+  }
+
+  Slice put(std::string_view bytes) {
+    const Slice slice{static_cast<uint32_t>(filled_), static_cast<int32_t>(bytes.size())};
+    if (!bytes.empty()) std::memcpy(buffer_.bytes.get() + filled_, bytes.data(), bytes.size());
+    filled_ += bytes.size();
+    return slice;
+  }
+
+  static std::string headers_json(natsMsg* message) {
+    const char** keys = nullptr;
+    int count = 0;
+    if (natsMsgHeader_Keys(message, &keys, &count) != NATS_OK) return {};
+    nlohmann::json headers = nlohmann::json::object();
+    for (int i = 0; i < count; ++i) {
+      const char** values = nullptr;
+      int values_count = 0;
+      if (natsMsgHeader_Values(message, keys[i], &values, &values_count) != NATS_OK) continue;
+      std::string joined;
+      for (int v = 0; v < values_count; ++v) joined += (v == 0 ? "" : ", ") + std::string(values[v]);
+      headers[keys[i]] = joined;
+      free(static_cast<void*>(values));
+    }
+    free(static_cast<void*>(keys));
+    return headers.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+
+  // A message of the server about our requests, not of the stream.
+  void handle_status() {
+    const char* status = nullptr;
+    if (natsMsgHeader_Get(held_.get(), "Status", &status) != NATS_OK) return;
+    const std::string_view code = status;
+    if (code == "100") return;  // heartbeat
+    const char* description = nullptr;
+    natsMsgHeader_Get(held_.get(), "Description", &description);
+    const std::string_view words = description == nullptr ? "" : description;
+    const char* pending = nullptr;
+    // A request has ended early: what it still asked for does not come.
+    if (natsMsgHeader_Get(held_.get(), "Nats-Pending-Messages", &pending) == NATS_OK) {
+      outstanding_ = std::max<int64_t>(0, outstanding_ - std::strtoll(pending, nullptr, 10));
+    } else {
+      outstanding_ = 0;
+    }
+    const bool over_asked = words.find("MaxBytes") != std::string_view::npos;
+    const bool ended = code == "404" || code == "408" || (code == "409" && over_asked);
+    if (!ended) reset_ = true;  // 503, consumer deleted, leadership change, server shutdown
+  }
+
+  void remember_ack() {
+    if (!acks_ || last_reply_.empty()) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (unacknowledged_.size() >= kMaxUnacknowledged) unacknowledged_.pop_back();  // acknowledged with the next one
+    unacknowledged_.push_back({next_, std::move(last_reply_)});
+    last_reply_.clear();
+  }
+
+  const NatsReaderSettings settings_;
+  const std::string stream_;
+  const int64_t fetch_batch_;
+  const int64_t linger_ns_;
+  const bool acks_;
+
+  std::mutex mutex_;  // guards unacknowledged_, and connection_ against acknowledge
+  std::deque<Acknowledgement> unacknowledged_;
+  std::unique_ptr<NatsConnection> connection_;
+
+  NatsSubscription subscription_;
+  std::string inbox_;
+  std::string request_;
+  std::string request_subject_;
+  int64_t outstanding_ = 0;        // messages asked for and not yet received
+  int64_t consumer_sequence_ = 0;  // of the last message
+  uint64_t reconnects_ = 0;
+  int64_t last_heard_ns_ = 0;
+  bool reset_ = false;  // make the consumer anew before anything else
+  NatsMessage held_;    // received, not yet in a batch
+
+  BatchBuffers pool_;
+  BatchBuffer buffer_;
+  size_t filled_ = 0;
+  Slice last_subject_;
+  std::string last_reply_;
+
+  int64_t next_ = 1;
+  int64_t jump_from_ = -1;    // the position before the first jump that was not looked at yet
+  int64_t end_sequence_ = 0;  // with once: the stream's last sequence at the start
+  bool done_ = false;
+  std::atomic<int64_t> lag_{-1};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<PartitionReader>> open_nats_reader(NatsReaderSettings settings, std::optional<int64_t> stored) {
+  auto reader = std::make_unique<NatsReader>(std::move(settings));
+  WEIR_TRY(reader->start(stored));
+  return std::unique_ptr<PartitionReader>(std::move(reader));
+}
+
+}  // namespace weir

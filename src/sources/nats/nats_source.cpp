@@ -1,0 +1,184 @@
+#include "sources/nats/nats_source.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "sources/nats/nats_connection.h"
+#include "sources/nats/nats_reader.h"
+#include "sources/nats/subject_filter.h"
+
+namespace weir {
+namespace {
+
+std::string partition_id(const std::string& stream, int64_t created_ns, const std::string& filter) {
+  return stream + "@" + std::to_string(created_ns) + "/" + filter;
+}
+
+// Dots, wildcards and blanks may not be in a consumer's name.
+std::string consumer_name(std::string name) {
+  for (char& c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_') c = '_';
+  }
+  return name;
+}
+
+class NatsSource final : public Source {
+ public:
+  NatsSource(SourceContext context, std::vector<std::string> filters)
+      : context_(std::move(context)), stream_(context_.options.string("stream")), filters_(std::move(filters)) {}
+
+  Result<std::vector<std::string>> discover() override {
+    WEIR_ASSIGN(const std::unique_ptr<NatsConnection> connection, NatsConnection::connect(context_.options));
+    WEIR_ASSIGN(const NatsStreamInfo info, connection->stream(stream_));
+    if (info->Config->Retention != js_LimitsPolicy) {
+      return Status::invalid("stream '" + stream_ + "' removes messages by its consumers' acknowledgements (retention " +
+                             "interest or workqueue); exactly once needs a stream with retention limits");
+    }
+    created_ns_ = info->Created;
+    std::vector<std::string> ids;
+    for (const std::string& filter : filters_) ids.push_back(partition_id(stream_, created_ns_, filter));
+    for (const std::string& known : context_.known_partitions) {
+      if (std::find(ids.begin(), ids.end(), known) == ids.end()) return unknown_partition(known);
+    }
+    return ids;
+  }
+
+  bool may_grow() const override { return false; }
+
+  Result<std::unique_ptr<PartitionReader>> open(const std::string& partition, std::optional<int64_t> stored) override {
+    if (created_ns_ == 0) {
+      WEIR_ASSIGN(const std::vector<std::string> ids, discover());
+    }
+    for (size_t i = 0; i < filters_.size(); ++i) {
+      if (partition_id(stream_, created_ns_, filters_[i]) != partition) continue;
+      NatsReaderSettings settings;
+      settings.options = context_.options;
+      settings.filter = filters_[i];
+      settings.consumer = context_.options.string("durable");
+      if (settings.consumer.empty()) settings.consumer = consumer_name("weir-" + context_.pipeline + "-" + context_.table->name);
+      if (filters_.size() > 1) settings.consumer += "-" + consumer_name(filters_[i]) + "-" + std::to_string(i);
+      settings.created_ns = created_ns_;
+      settings.once = context_.once;
+      settings.batch_rows = context_.batch_rows;
+      settings.clock = context_.clock;
+      return open_nats_reader(std::move(settings), stored);
+    }
+    return unknown_partition(partition);
+  }
+
+ private:
+  Status unknown_partition(const std::string& known) const {
+    const size_t at = known.rfind('@');
+    const size_t slash = at == std::string::npos ? at : known.find('/', at);
+    if (slash == std::string::npos || known.substr(0, at) != stream_) {
+      return Status::invalid("the pipeline holds a position of '" + known + "', which is not of stream '" + stream_ +
+                             "'. Give the pipeline a new name to read another stream");
+    }
+    const int64_t created_ns = std::strtoll(known.c_str() + at + 1, nullptr, 10);
+    if (created_ns != created_ns_) {
+      return Status::invalid("stream '" + stream_ + "' was created anew at " + format_timestamp_us(created_ns_ / 1000) +
+                             "; the pipeline's positions belong to the one of " + format_timestamp_us(created_ns / 1000) +
+                             ". Give the pipeline a new name to read the new stream from its beginning");
+    }
+    return Status::invalid("the pipeline holds a position of the filter '" + known.substr(slash + 1) + "' on stream '" +
+                           stream_ + "', which is no longer among its partitions: restore 'subject' or " +
+                           "'scan.partitions', or give the pipeline a new name");
+  }
+
+  SourceContext context_;
+  std::string stream_;
+  std::vector<std::string> filters_;
+  int64_t created_ns_ = 0;
+};
+
+OptionSpec option(std::string name, OptionType type, std::string default_value, std::string help) {
+  OptionSpec spec;
+  spec.name = std::move(name);
+  spec.type = type;
+  spec.default_value = std::move(default_value);
+  spec.help = std::move(help);
+  return spec;
+}
+OptionSpec required(OptionSpec spec) {
+  spec.required = true;
+  return spec;
+}
+OptionSpec secret(OptionSpec spec) {
+  spec.secret = true;
+  return spec;
+}
+OptionSpec one_of(std::string name, std::vector<std::string> choices, std::string help) {
+  OptionSpec spec = option(std::move(name), OptionType::choice, choices.front(), std::move(help));
+  spec.choices = std::move(choices);
+  return spec;
+}
+
+std::vector<OptionSpec> nats_options() {
+  using enum OptionType;
+  return {
+      required(option("url", string, "", "nats://host:4222 or tls://host:4222; several separated by commas")),
+      required(option("stream", string, "", "the JetStream stream to read")),
+      option("subject", string, ">", "only messages whose subject matches this filter"),
+      option("durable", string, "", "name of the consumer; by default made of the pipeline's and the table's name"),
+      option("scan.partitions", string, "", "subject filters that do not overlap, separated by ',' or ';', read side by side"),
+      one_of("scan.startup.mode", {"earliest-offset", "latest-offset", "specific-offset", "timestamp"},
+             "where the first start begins"),
+      option("scan.startup.specific-offset", integer, "", "stream sequence, for 'specific-offset'"),
+      option("scan.startup.timestamp-millis", integer, "", "milliseconds since 1970, for 'timestamp'"),
+      one_of("scan.on-gap", {"fail", "continue"}, "what to do when the stream no longer holds the next message"),
+      one_of("ack", {"all", "none"}, "acknowledge after each commit, or never"),
+      option("fetch.batch", integer, "500", "messages in one pull request; four requests overlap"),
+      option("fetch.max-wait", duration, "50 ms", "how long a batch waits for more after its first message"),
+      option("username", string, "", "user name"),
+      secret(option("password", string, "", "the user's password")),
+      secret(option("token", string, "", "authentication token")),
+      secret(option("nkey", string, "", "a user's NKey seed, or a file that holds it")),
+      option("creds", string, "", "credentials file (JWT and seed)"),
+      option("tls.ca", string, "", "file of certificates that are trusted"),
+      option("tls.cert", string, "", "file of the client's certificate"),
+      option("tls.key", string, "", "file of the client's key"),
+      option("tls.insecure-skip-verify", boolean, "false", "do not verify the server's certificate"),
+      option("connect.timeout", duration, "5 s", "how long to wait for a server's answer"),
+  };
+}
+
+Result<std::vector<std::string>> partition_filters(const Options& options) {
+  WEIR_ASSIGN(std::vector<std::string> filters, parse_partition_filters(options.string("scan.partitions")));
+  if (filters.empty()) {
+    filters.push_back(options.string("subject"));
+    WEIR_TRY(check_subject_filter(filters.front()));
+  } else if (options.has("subject")) {
+    return Status::invalid("'subject' and 'scan.partitions' exclude each other: the partitions are the filters");
+  }
+  return filters;
+}
+
+Result<std::unique_ptr<Source>> create_nats_source(SourceContext context) {
+  const Options& options = context.options;
+  WEIR_ASSIGN(std::vector<std::string> filters, partition_filters(options));
+  const int64_t batch = options.integer("fetch.batch");
+  if (batch < 1 || batch > 10'000) return Status::invalid("'fetch.batch' must be between 1 and 10000");
+  const std::string mode = options.string("scan.startup.mode");
+  if (mode == "specific-offset" && !options.has("scan.startup.specific-offset")) {
+    return Status::invalid("'scan.startup.mode' = 'specific-offset' needs 'scan.startup.specific-offset'");
+  }
+  if (mode == "timestamp" && !options.has("scan.startup.timestamp-millis")) {
+    return Status::invalid("'scan.startup.mode' = 'timestamp' needs 'scan.startup.timestamp-millis'");
+  }
+  return std::unique_ptr<Source>(std::make_unique<NatsSource>(std::move(context), std::move(filters)));
+}
+
+Status probe_nats(const SourceContext& context) {
+  WEIR_ASSIGN(const std::vector<std::string> filters, partition_filters(context.options));
+  WEIR_ASSIGN(const std::unique_ptr<NatsConnection> connection, NatsConnection::connect(context.options));
+  WEIR_ASSIGN(const NatsStreamInfo info, connection->stream(context.options.string("stream")));
+  return {};
+}
+
+}  // namespace
+
+SourceConnector nats_connector() {
+  return {"nats", "messages of a NATS JetStream stream", nats_options(), create_nats_source, probe_nats};
+}
+
+}  // namespace weir

@@ -1,0 +1,16 @@
+#include "sources/sources.h"
+
+#include "sources/file/file_source.h"
+#include "sources/nats/nats_source.h"
+
+namespace weir {
+
+const std::vector<SourceConnector>& all_sources() {
+  static const std::vector<SourceConnector> sources = {
+      nats_connector(),
+      file_connector(),
+  };
+  return sources;
+}
+
+}  // namespace weir
