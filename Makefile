@@ -27,7 +27,8 @@ configure:
 	@tools/setup build
 	@if [[ ! -f $(BUILD)/build.ninja ]]; then \
 	  echo "configure: cmake into $(BUILD)/"; \
-	  cmake -S . -B $(BUILD) $(CMAKE_ARGS) >$(WEIR_CACHE)/log/cmake.log 2>&1 || { tail -n 30 $(WEIR_CACHE)/log/cmake.log; exit 1; }; \
+	  cmake -S . -B $(BUILD) $(CMAKE_ARGS) >$(WEIR_CACHE)/log/cmake.log 2>&1 || \
+	    { tail -n 30 $(WEIR_CACHE)/log/cmake.log; exit 1; }; \
 	fi
 
 build: configure ## the binary, build/weir, and the unit tests
