@@ -19,8 +19,10 @@ CASES = {
          "src/sources/nats/b.cpp": '#include "sources/source.h"\n#include "sources/nats/a.h"\n'}),
     rules.rooms_follow_the_flow: (
         [{"CMakeLists.txt": CMAKE, "src/base/a.h": '#include "runtime/task.h"\n'},
-         {"CMakeLists.txt": CMAKE, "src/formats/a.h": '#include "runtime/task.h"\n'}],
-        {"CMakeLists.txt": CMAKE, "src/runtime/a.h": '#include "base/a.h"\n#include "runtime/b.h"\n'}),
+         {"CMakeLists.txt": CMAKE, "src/formats/a.h": '#include "runtime/task.h"\n'},
+         {"CMakeLists.txt": CMAKE + "weir_room(plan)\n", "src/plan/a.h": '#include "formats/json/decoder.h"\n'}],
+        {"CMakeLists.txt": CMAKE + "weir_room(plan)\n", "src/plan/a.h": '#include "formats/decoder.h"\n',
+         "src/runtime/a.h": '#include "base/a.h"\n#include "runtime/b.h"\n'}),
     rules.bridge_header_stays_inside: (
         [{"src/plan/a.cpp": '#include "weir_bridge.h"\n'}],
         {"src/bridge/a.cpp": '#include "weir_bridge.h"\n'}),
