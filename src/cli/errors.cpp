@@ -1,0 +1,184 @@
+// weir errors list | show | count | replay
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+
+#include "cli/command.h"
+#include "cli/payload_excerpt.h"
+#include "cli/row_text.h"
+#include "runtime/error_query.h"
+#include "runtime/replay.h"
+
+namespace weir {
+namespace {
+
+struct Arguments {
+  std::string file;
+  ErrorFilter filter;
+  std::string format = "table";
+  int64_t limit = 20;
+};
+
+// The columns that fit a screen; json and csv give all of them.
+Result<std::shared_ptr<arrow::RecordBatchReader>> for_listing(std::shared_ptr<arrow::RecordBatchReader> reader,
+                                                              const std::string& format) {
+  if (format != "table") return reader;
+  arrow::RecordBatchVector batches;
+  std::shared_ptr<arrow::Schema> schema;
+  std::vector<int> columns;
+  for (const char* name : {"id", "code", "field", "message"}) columns.push_back(reader->schema()->GetFieldIndex(name));
+  int64_t rows = 0;
+  while (true) {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    arrow::Status read = reader->ReadNext(&batch);
+    if (!read.ok()) return Status::invalid(read.message());
+    if (batch == nullptr) break;
+    auto selected = batch->SelectColumns(columns);
+    if (!selected.ok()) return Status::internal(selected.status().message());
+    schema = (*selected)->schema();
+    if (rows <= 1000) batches.push_back(*selected);
+    rows += batch->num_rows();
+  }
+  if (schema == nullptr) schema = arrow::schema({});
+  auto made = arrow::RecordBatchReader::Make(batches, schema);
+  if (!made.ok()) return Status::internal(made.status().message());
+  return *made;
+}
+
+int list(const Arguments& arguments, const PipelinePlan& plan) {
+  auto sources = sources_of(plan, arguments.filter);
+  if (!sources.ok()) return report(sources.status());
+  for (const SourcePlan* source : *sources) {
+    auto reader = query_errors(plan, *source, arguments.filter);
+    if (!reader.ok()) return report(reader.status());
+    if (*reader == nullptr) continue;
+    auto shown = for_listing(*reader, arguments.format);
+    if (!shown.ok()) return report(shown.status());
+    auto written = write_rows(**shown, arguments.format, 1000, stdout);
+    if (!written.ok()) return report(written.status());
+  }
+  return kExitOk;
+}
+
+std::string text_of(const arrow::RecordBatch& batch, const char* column, int64_t row) {
+  auto array = batch.GetColumnByName(column);
+  if (array == nullptr || array->IsNull(row)) return "";
+  if (array->type_id() == arrow::Type::STRING || array->type_id() == arrow::Type::BINARY) {
+    return static_cast<const arrow::BinaryArray&>(*array).GetString(row);
+  }
+  std::string text;
+  append_json(*array, row, text);
+  return text.size() >= 2 && text.front() == '"' ? text.substr(1, text.size() - 2) : text;
+}
+
+void show_one(const arrow::RecordBatch& batch, int64_t row) {
+  std::printf("%s\n", text_of(batch, "id", row).c_str());
+  std::printf("  %s: %s\n", text_of(batch, "code", row).c_str(), text_of(batch, "message", row).c_str());
+  for (const char* column : {"field", "sink", "subject", "key", "headers", "event_time", "first_seen"}) {
+    std::string value = text_of(batch, column, row);
+    if (!value.empty()) std::printf("  %s: %s\n", column, printable(value).c_str());
+  }
+  std::string byte = text_of(batch, "byte", row);
+  int64_t at = byte.empty() ? -1 : std::stoll(byte);
+  std::printf("%s\n", payload_excerpt(text_of(batch, "payload", row), at, 100).c_str());
+}
+
+int show(const Arguments& arguments, const PipelinePlan& plan) {
+  auto sources = sources_of(plan, arguments.filter);
+  if (!sources.ok()) return report(sources.status());
+  int64_t shown = 0;
+  int64_t left_out = 0;
+  for (const SourcePlan* source : *sources) {
+    auto reader = query_errors(plan, *source, arguments.filter);
+    if (!reader.ok()) return report(reader.status());
+    while (*reader != nullptr) {
+      std::shared_ptr<arrow::RecordBatch> batch;
+      arrow::Status read = (*reader)->ReadNext(&batch);
+      if (!read.ok()) return report(Status::invalid(read.message()));
+      if (batch == nullptr) break;
+      for (int64_t row = 0; row < batch->num_rows(); ++row) {
+        if (shown >= arguments.limit) {
+          ++left_out;
+          continue;
+        }
+        if (shown++ > 0) std::printf("\n");
+        show_one(*batch, row);
+      }
+    }
+  }
+  if (left_out > 0) std::printf("\n(%lld more; --limit shows more, --id or --code fewer)\n", static_cast<long long>(left_out));
+  if (shown == 0) std::printf("no errors\n");
+  return kExitOk;
+}
+
+int count(const Arguments& arguments, const PipelinePlan& plan) {
+  auto sources = sources_of(plan, arguments.filter);
+  if (!sources.ok()) return report(sources.status());
+  ErrorCounts sum;
+  for (const SourcePlan* source : *sources) {
+    auto counts = count_errors(plan, *source, arguments.filter);
+    if (!counts.ok()) return report(counts.status());
+    sum.total += counts->total;
+    sum.resolved += counts->resolved;
+  }
+  const auto unresolved = static_cast<long long>(sum.total - sum.resolved);
+  const auto resolved = static_cast<long long>(sum.resolved);
+  const auto total = static_cast<long long>(sum.total);
+  if (arguments.format == "json") {
+    std::printf("{\"unresolved\":%lld,\"resolved\":%lld,\"total\":%lld}\n", unresolved, resolved, total);
+  } else if (arguments.format == "csv") {
+    std::printf("unresolved,resolved,total\n%lld,%lld,%lld\n", unresolved, resolved, total);
+  } else {
+    std::printf("unresolved=%lld resolved=%lld total=%lld\n", unresolved, resolved, total);
+  }
+  return kExitOk;
+}
+
+int replay(const Arguments& arguments, const PipelinePlan& plan) {
+  auto counts = replay_errors(plan, arguments.filter, Clock::real(),
+                              [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+  if (!counts.ok()) return report(counts.status());
+  std::printf("replayed=%lld resolved=%lld failed=%lld\n", static_cast<long long>(counts->replayed),
+              static_cast<long long>(counts->resolved), static_cast<long long>(counts->failed));
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_errors_command(CLI::App& app, const Registry& registry, int& exit) {
+  CLI::App* command = app.add_subcommand("errors", "what could not be applied: list, show, count, replay");
+  command->require_subcommand(1);
+  command->footer(
+      "Examples:\n  weir errors list orders.sql\n  weir errors show orders.sql --code wrong_type --limit 1\n"
+      "  weir errors count orders.sql\n  weir errors replay orders.sql --where \"code = 'wrong_type'\"");
+  using Action = int (*)(const Arguments&, const PipelinePlan&);
+  auto add = [&](const char* name, const char* help, Action action) {
+    auto arguments = std::make_shared<Arguments>();
+    CLI::App* sub = command->add_subcommand(name, help);
+    sub->add_option("FILE", arguments->file, "pipeline file (.sql)")->required();
+    sub->add_option("--source", arguments->filter.source, "only errors of this source");
+    sub->add_option("--code", arguments->filter.code, "only this code, such as wrong_type");
+    sub->add_option("--id", arguments->filter.id, "only the error with this id");
+    sub->add_option("--where", arguments->filter.where, "only errors for which this SQL predicate holds");
+    if (action != replay) sub->add_flag("--all", arguments->filter.include_resolved, "resolved ones too");
+    if (action != replay && action != show) {
+      sub->add_option("--format", arguments->format, "table, json or csv")->check(CLI::IsMember({"table", "json", "csv"}));
+    }
+    if (action == show) sub->add_option("--limit", arguments->limit, "at most this many")->capture_default_str();
+    sub->callback([arguments, action, &registry, &exit] {
+      auto plan = load_pipeline(arguments->file, registry);
+      exit = plan == nullptr ? kExitInvalid : action(*arguments, *plan);
+    });
+  };
+  add("list", "the unresolved errors, one a line", list);
+  add("show", "the events themselves, with a caret under the offending byte", show);
+  add("count", "how many are unresolved, resolved, in all", count);
+  add("replay", "run stored events through today's file, exactly once", replay);
+}
+
+}  // namespace weir

@@ -1,0 +1,86 @@
+#include "runtime/error_query.h"
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+
+#include "base/text.h"
+#include "bridge/bridge.h"
+#include "runtime/tables.h"
+#include "schema/error_code.h"
+
+namespace weir {
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
+  return out + "'";
+}
+
+std::string condition(const ErrorFilter& filter) {
+  std::string text = "true";
+  if (!filter.code.empty()) text += " AND e.code = " + quoted(filter.code);
+  if (!filter.id.empty()) text += " AND e.id = " + quoted(filter.id);
+  if (!filter.where.empty()) text += " AND (" + filter.where + ")";
+  return text;
+}
+
+constexpr const char* kResolvedIds = "(SELECT DISTINCT error_id FROM errors._resolved WHERE outcome = 'resolved')";
+
+// The error tables of this file, and nothing else: a missing lake table must not hide its errors.
+std::vector<bridge::QueryTable> error_tables(const PipelinePlan& plan) {
+  auto tables = query_tables(plan);
+  std::erase_if(tables, [](const auto& table) { return table.schema != "errors"; });
+  return tables;
+}
+
+}  // namespace
+
+Result<std::vector<const SourcePlan*>> sources_of(const PipelinePlan& plan, const ErrorFilter& filter) {
+  if (!filter.code.empty() && !error_code_from_name(filter.code)) {
+    std::vector<std::string> names;
+    for (ErrorCode code : all_error_codes()) names.emplace_back(error_code_name(code));
+    return Status::invalid("no error code is named '" + filter.code + "'." + suggestion(filter.code, names));
+  }
+  std::vector<const SourcePlan*> sources;
+  std::vector<std::string> names;
+  for (const auto& source : plan.sources) {
+    names.push_back(source->table.name);
+    if (filter.source.empty() || filter.source == source->table.name) sources.push_back(source.get());
+  }
+  if (sources.empty()) {
+    return Status::invalid("this file reads no source named '" + filter.source + "'." + suggestion(filter.source, names));
+  }
+  return sources;
+}
+
+Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePlan& plan, const SourcePlan& source,
+                                                               const ErrorFilter& filter) {
+  std::string sql = "SELECT e.* FROM errors.\"" + source.table.name + "\" AS e";
+  if (!filter.include_resolved) sql += " LEFT ANTI JOIN " + std::string(kResolvedIds) + " AS r ON r.error_id = e.id";
+  sql += " WHERE " + condition(filter) + " ORDER BY e.partition, e.sink, e.\"offset\"";
+  auto reader = bridge::query(error_tables(plan), sql);
+  if (reader.status().code() == Code::not_found) return std::shared_ptr<arrow::RecordBatchReader>();
+  return reader;
+}
+
+Result<ErrorCounts> count_errors(const PipelinePlan& plan, const SourcePlan& source, const ErrorFilter& filter) {
+  std::string sql = "SELECT count(*) AS total, count(r.error_id) AS resolved FROM errors.\"" + source.table.name +
+                    "\" AS e LEFT JOIN " + kResolvedIds + " AS r ON r.error_id = e.id WHERE " + condition(filter);
+  ErrorCounts counts;
+  auto reader = bridge::query(error_tables(plan), sql);
+  if (reader.status().code() == Code::not_found) return counts;
+  if (!reader.ok()) return reader.status();
+  while (true) {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    arrow::Status read = (*reader)->ReadNext(&batch);
+    if (!read.ok()) return Status::internal(read.message());
+    if (batch == nullptr) return counts;
+    for (int64_t row = 0; row < batch->num_rows(); ++row) {
+      counts.total += static_cast<const arrow::Int64Array&>(*batch->column(0)).Value(row);
+      counts.resolved += static_cast<const arrow::Int64Array&>(*batch->column(1)).Value(row);
+    }
+  }
+}
+
+}  // namespace weir
