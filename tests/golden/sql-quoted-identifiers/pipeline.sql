@@ -7,4 +7,4 @@ CREATE TABLE events (
 
 CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
 
-INSERT INTO lake SELECT `order`, `total amount` AS `sum of it`, `größe` FROM events WHERE `order` > 1;
+INSERT INTO lake SELECT `order`, `total amount` AS `sum-of-it`, `größe` FROM events WHERE `order` > 1;
