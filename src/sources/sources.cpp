@@ -1,6 +1,7 @@
 #include "sources/sources.h"
 
 #include "sources/file/file_source.h"
+#include "sources/generator/generator_source.h"
 #include "sources/nats/nats_source.h"
 
 namespace weir {
@@ -9,6 +10,7 @@ const std::vector<SourceConnector>& all_sources() {
   static const std::vector<SourceConnector> sources = {
       nats_connector(),
       file_connector(),
+      generator_connector(),
   };
   return sources;
 }
