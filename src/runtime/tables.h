@@ -15,6 +15,9 @@
 namespace weir {
 
 SinkContext sink_context(const PipelinePlan& plan, const SinkPlan& sink, const Clock& clock);
+// The error lake's table of one source, and the pipeline's table of resolutions.
+SinkContext error_sink_context(const PipelinePlan& plan, const SourcePlan& source, const Clock& clock);
+SinkContext resolution_sink_context(const PipelinePlan& plan, const Clock& clock);
 Result<std::unique_ptr<Sink>> create_sink(const PipelinePlan& plan, const SinkPlan& sink, const Clock& clock);
 Result<std::unique_ptr<Sink>> create_error_sink(const PipelinePlan& plan, const SourcePlan& source, const Clock& clock);
 Result<std::unique_ptr<Sink>> create_resolution_sink(const PipelinePlan& plan, const Clock& clock);
