@@ -1,0 +1,31 @@
+"""README's five minutes, block by block, as a reader would type them: the tour must never lie."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def blocks():
+    tour = (ROOT / "README.md").read_text().split("## Five minutes", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"^```sh\n(.*?)^```", tour, re.M | re.S)
+
+
+def test_five_minutes(weir, tmp_path):
+    environment = {**os.environ, "PATH": f"{weir.path.parent}:{os.environ['PATH']}"}
+    outputs = []
+    for block in blocks():
+        run = subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=tmp_path, env=environment, timeout=120,
+                             capture_output=True, text=True)
+        assert run.returncode == 0, f"{block}\n{run.stdout}\n{run.stderr}"
+        outputs.append(run.stdout + run.stderr)
+    events, pipeline, ran, errors, replayed = outputs
+    assert "rows=2 errors=1" in ran
+    assert "ada" in ran and "cleo" in ran and "bob" not in ran
+    assert "wrong_type" in errors and "/units" in errors and "^" in errors
+    assert "replayed=1 resolved=1 failed=0" in replayed
+    assert "replayed=0 resolved=0 failed=0" in replayed
+    totals = replayed.rsplit("failed=0", 1)[1]
+    assert re.search(r"\b3\b", totals) and re.search(r"\b6\b", totals), totals
