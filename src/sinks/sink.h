@@ -55,8 +55,9 @@ class SealedRows {
 class Sink {
  public:
   virtual ~Sink() = default;
-  // Opens, creates or checks the target. Returns its stand (next offset) for each app id it holds a position of.
-  virtual Result<std::map<std::string, int64_t>> open(const std::vector<std::string>& app_ids) = 0;
+  // Opens, creates or checks the target. Returns its stand (next offset) for each app id below `app_prefix`
+  // ("weir/<pipeline>/") that it holds a position of. Called again, it drops everything uncommitted and opens anew.
+  virtual Result<std::map<std::string, int64_t>> open(const std::string& app_prefix) = 0;
   // Rows with the table's columns in order, then kPartitionColumn and kOffsetColumn.
   virtual Status append(const std::shared_ptr<arrow::RecordBatch>& rows) = 0;
   // Ends the files of everything appended so far and starts anew. Its bytes are durable when it returns.
