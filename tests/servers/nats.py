@@ -7,6 +7,7 @@ class NatsServer(Server):
     """A JetStream server whose acknowledged publishes survive kill -9 (`sync_interval: always`).
 
     Log-in, one of: user + password, token, nkey (public user key), operator (an nkeys.Operator, for creds files).
+    sync_interval: another value makes publishing fast, but then kill -9 of the server may lose acknowledged messages.
     TLS: tls={"cert", "key"} and optionally "ca" with "verify": True for client certificates (see certs.py).
     """
 
@@ -14,10 +15,11 @@ class NatsServer(Server):
     PORTS = ("client", "http")
 
     def __init__(self, folder=None, user=None, password=None, token=None, nkey=None, operator=None, tls=None,
-                 max_file="8G", extra=""):
+                 max_file="8G", sync_interval="always", extra=""):
         super().__init__(folder)
         self.user, self.password, self.token, self.nkey = user, password, token, nkey
         self.operator, self.tls, self.max_file, self.extra = operator, tls, max_file, extra
+        self.sync_interval = sync_interval
 
     @property
     def port(self):
@@ -46,7 +48,7 @@ class NatsServer(Server):
             f'listen: "127.0.0.1:{self.port}"',
             f'http: "127.0.0.1:{self.ports["http"]}"',
             "max_payload: 8MB",
-            f'jetstream {{ store_dir: "{self.folder}/data", sync_interval: always, '
+            f'jetstream {{ store_dir: "{self.folder}/data", sync_interval: {self.sync_interval}, '
             f"max_memory_store: 256MB, max_file_store: {self.max_file} }}",
         ]
         if self.user:

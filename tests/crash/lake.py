@@ -1,0 +1,61 @@
+"""Reads what Weir wrote with deltalake (Python): a reader that shares no code path with the engine's own queries."""
+
+import json
+
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from events import ref_of
+from oracle import ErrorRow, LedgerLine, Row, TableFound
+
+
+def open_table(uri, storage):
+    """None when there is no table."""
+    try:
+        return DeltaTable(uri, storage_options=storage)
+    except TableNotFoundError:
+        return None
+
+
+def read_table(uri, storage, position):
+    """`position(partition, offset)` is how the oracle names places of this source."""
+    table = open_table(uri, storage)
+    if table is None:
+        return TableFound(rows=[], ledger=[])
+    columns = table.to_pyarrow_table(columns=["ref", "_weir_partition", "_weir_offset"]).to_pydict()
+    rows = [Row(position(partition, offset), ref) for ref, partition, offset in
+            zip(columns["ref"], columns["_weir_partition"], columns["_weir_offset"])]
+    ledger = read_ledger(table)
+    app_ids = {line.app_id for line in ledger}
+    stands = {app_id: table.transaction_version(app_id) for app_id in app_ids}
+    return TableFound(rows, ledger, {app_id: stand for app_id, stand in stands.items() if stand is not None})
+
+
+def read_ledger(table):
+    """Ledger lines of every commit, oldest first."""
+    lines = []
+    for info in reversed(table.history()):
+        weir = info.get("weir")
+        weir = json.loads(weir) if isinstance(weir, str) else weir or {}
+        for line in weir.get("ledger", []):
+            lines.append(LedgerLine(line["insert"], line["app_id"], line["from"], line["next"], line["read"],
+                                    line["kept"], line["filtered"], line["errored"], line["emitted"]))
+    return lines
+
+
+def read_errors(uri, storage, position):
+    table = open_table(uri, storage)
+    if table is None:
+        return []
+    names = ["id", "sink", "code", "payload", "partition", "offset"]
+    columns = table.to_pyarrow_table(columns=names).to_pydict()
+    return [ErrorRow(id_, position(partition, offset), ref_of(payload), sink or "", code)
+            for id_, sink, code, payload, partition, offset in zip(*(columns[name] for name in names))]
+
+
+def read_resolved(uri, storage):
+    table = open_table(uri, storage)
+    if table is None:
+        return []
+    columns = table.to_pyarrow_table(columns=["error_id", "outcome"]).to_pydict()
+    return [error_id for error_id, outcome in zip(columns["error_id"], columns["outcome"]) if outcome == "resolved"]

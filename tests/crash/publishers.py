@@ -1,0 +1,168 @@
+"""Services that go on sending while everything else is being killed. `sent()` is what the source really holds afterwards."""
+
+import asyncio
+import gzip
+import os
+import random
+import threading
+import time
+from pathlib import Path
+
+import nats
+from nats.errors import Error as NatsError
+
+from events import ref_of
+from oracle import Sent
+
+
+class Publisher(threading.Thread):
+    """Runs until every event is acknowledged (or on disk); raise_failure() tells when it could not."""
+
+    def __init__(self, events, duration_ms, bursts):
+        super().__init__(daemon=True)
+        self.events, self.duration_ms = events, duration_ms
+        size = max(1, -(-len(events) // bursts))
+        self.bursts = [events[at:at + size] for at in range(0, len(events), size)]
+        self.kind_of = {event.ref: event.kind for event in events}
+        self.failure = None
+
+    def run(self):
+        try:
+            self.publish()
+        except BaseException as error:  # noqa: BLE001 - reported by the thread that waits
+            self.failure = error
+
+    def finish(self, timeout_s=60):
+        self.join(timeout_s)
+        if self.is_alive():
+            raise TimeoutError(f"the publisher was not done after {timeout_s} s")
+        if self.failure:
+            raise self.failure
+
+    def _pauses(self):
+        """Yields each burst when it is due."""
+        start = time.monotonic()
+        for number, burst in enumerate(self.bursts):
+            yield start + number * self.duration_ms / 1000 / len(self.bursts), burst
+
+
+class NatsPublisher(Publisher):
+    """Publishes to JetStream until each event has its PubAck; a repeated one carries the same Nats-Msg-Id."""
+
+    def __init__(self, url, stream, events, duration_ms, bursts):
+        super().__init__(events, duration_ms, bursts)
+        self.url, self.stream = url, stream
+        self.acknowledged = 0
+
+    def publish(self):
+        asyncio.run(self._publish())
+
+    async def _publish(self):
+        async with _Connection(self.url) as js:
+            for due, burst in self._pauses():
+                await asyncio.sleep(max(0, due - time.monotonic()))
+                await asyncio.gather(*(self._until_acknowledged(js, event) for event in burst))
+
+    async def _until_acknowledged(self, js, event):
+        deadline = time.monotonic() + 40
+        while True:
+            try:
+                await js.publish(f"{self.stream}.{event.ref % 4}", event.payload, timeout=1,
+                                 headers={"Nats-Msg-Id": str(event.ref)})
+                self.acknowledged += 1
+                return
+            except (NatsError, OSError, asyncio.TimeoutError):
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.05)
+
+    def create_stream(self):
+        async def create():
+            async with _Connection(self.url) as js:
+                await js.add_stream(name=self.stream, subjects=[f"{self.stream}.*"])
+        asyncio.run(create())
+
+    def sent(self):
+        """Every message that the stream holds, and a failure when an acknowledged one is not there."""
+        held = asyncio.run(self._read_stream())
+        missing = set(self.kind_of) - {event.ref for event in held}
+        if missing:
+            raise AssertionError(f"the NATS server lost acknowledged events, for instance {sorted(missing)[:5]}")
+        return held
+
+    async def _read_stream(self):
+        held = []
+        async with _Connection(self.url) as js:
+            count = (await js.stream_info(self.stream)).state.messages
+            reader = await js.subscribe(f"{self.stream}.*", ordered_consumer=True)
+            while len(held) < count:
+                message = await reader.next_msg(timeout=10)
+                ref = ref_of(message.data)
+                held.append(Sent(("", message.metadata.sequence.stream), ref, self.kind_of[ref]))
+            await reader.unsubscribe()
+        return held
+
+    def delete_stream(self):
+        async def delete():
+            async with _Connection(self.url) as js:
+                await js.delete_stream(self.stream)
+        asyncio.run(delete())
+
+
+class _Connection:
+    """`async with` gives a JetStream context that reconnects for as long as it takes."""
+
+    def __init__(self, url):
+        self.url = url
+
+    async def __aenter__(self):
+        async def quiet(_):
+            pass
+        self.client = await nats.connect(self.url, allow_reconnect=True, max_reconnect_attempts=-1,
+                                         reconnect_time_wait=0.05, connect_timeout=2, error_cb=quiet)
+        return self.client.jetstream(timeout=5)
+
+    async def __aexit__(self, *unused):
+        await self.client.close()
+
+
+class FilePublisher(Publisher):
+    """Appends lines to growing files, often half a line at a time. With several files the first one is whole and compressed."""
+
+    def __init__(self, folder, events, duration_ms, bursts, files, seed):
+        super().__init__(events, duration_ms, bursts)
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True)
+        self.dice = random.Random(seed)
+        self.held = []
+        self.offsets = {}
+        self.paths = [self.folder / f"part-{number}.ndjson" for number in range(files)]
+        if files > 1:
+            packed = self.paths[0] = self.folder / "part-0.ndjson.gz"
+            lines = b"".join(self._line(packed, event) for event in self.bursts.pop(0))
+            packed.write_bytes(gzip.compress(lines))
+        for path in self.paths[1 if files > 1 else 0:]:
+            path.touch()
+
+    def publish(self):
+        growing = [path for path in self.paths if path.suffix != ".gz"]
+        handles = {path: os.open(path, os.O_WRONLY | os.O_APPEND) for path in growing}
+        for due, burst in self._pauses():
+            time.sleep(max(0, due - time.monotonic()))
+            path = self.dice.choice(growing)
+            data = b"".join(self._line(path, event) for event in burst)
+            torn = self.dice.randint(0, len(data))
+            os.write(handles[path], data[:torn])
+            time.sleep(0.01)
+            os.write(handles[path], data[torn:])
+        for handle in handles.values():
+            os.close(handle)
+
+    def _line(self, path, event):
+        offset = self.offsets.get(path, 0)
+        self.held.append(Sent((str(path.resolve()), offset), event.ref, event.kind))
+        self.offsets[path] = offset + len(event.payload) + 1
+        return event.payload + b"\n"
+
+    def sent(self):
+        return self.held

@@ -1,0 +1,114 @@
+"""A workload file and a seed -> everything that one run of it will do. No I/O but reading the file."""
+
+import random
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from events import BROKEN, Event
+
+FOLDER = Path(__file__).resolve().parent / "workloads"
+_FAULTS = {"kills", "after_ms", "points", "restart_nats_percent", "restart_minio_percent", "lose_state_percent",
+           "replay_kills", "replay_points"}
+
+
+@dataclass
+class Table:
+    """What a table does with each kind of event. Every kind that is not named is broken: it belongs to the error lake."""
+    name: str
+    keeps: list
+    filters: list = field(default_factory=list)
+    refuses: list = field(default_factory=list)  # an error of this table's INSERT alone
+    mended: list = field(default_factory=list)   # broken at first, kept after a replay
+
+
+@dataclass
+class Workload:
+    name: str
+    invariant: str
+    source: str
+    lake: str
+    pipeline: str
+    tables: list
+    events: dict
+    settings: dict
+    faults: dict
+
+    @property
+    def replays(self):
+        return any(table.mended for table in self.tables)
+
+
+@dataclass
+class Kill:
+    point: str      # "name:n", or "" for a kill at random
+    after_ms: int   # when the point was not reached by then
+
+
+@dataclass
+class Plan:
+    """One seed of one workload."""
+    seed: int
+    events: list
+    publish_ms: int
+    bursts: int
+    files: int
+    settings: dict
+    kills: list
+    replay_kills: list
+    restarts: list      # (after_ms, server, down_ms)
+    lose_state: bool
+
+
+def load_workloads():
+    return {workload.name: workload for workload in (load_workload(path) for path in sorted(FOLDER.glob("*.toml")))}
+
+
+def load_workload(path):
+    raw = tomllib.loads(path.read_text())
+    unknown = set(raw["faults"]) - _FAULTS
+    if unknown:
+        raise ValueError(f"{path.name}: unknown faults {sorted(unknown)}")
+    tables = [Table(**table) for table in raw.pop("table")]
+    return Workload(tables=tables, **raw)
+
+
+def plan(workload, seed):
+    dice = random.Random(f"{workload.name}/{seed}")
+    faults = workload.faults
+    count = dice.randint(*workload.events["count"])
+    publish_ms = dice.randint(*workload.events["publish_ms"])
+    return Plan(
+        seed=seed,
+        events=_events(workload, dice, count),
+        publish_ms=publish_ms,
+        bursts=dice.choice([3, 10, 30]),
+        files=dice.randint(*workload.events.get("files", [1, 1])),
+        settings={name: dice.randint(*bounds) for name, bounds in workload.settings.items()},
+        kills=_kills(dice, faults["kills"], faults["points"], faults["after_ms"]),
+        replay_kills=_kills(dice, faults.get("replay_kills", [0, 0]), faults.get("replay_points", [""]), [20, 250]),
+        restarts=[(dice.randint(50, publish_ms), server, dice.randint(20, 400)) for server in ("nats", "minio")
+                  if dice.randint(1, 100) <= faults.get(f"restart_{server}_percent", 0)],
+        lose_state=dice.randint(1, 100) <= faults.get("lose_state_percent", 0))
+
+
+def _kills(dice, bounds, points, after_ms):
+    kills = []
+    for _ in range(dice.randint(*bounds)):
+        point = ""
+        if dice.random() < 0.75:
+            name = dice.choice(points)
+            point = f"{name}:{dice.randint(1, 60) if name == '*' else dice.choice([1, 1, 2, 3, 5])}"
+        kills.append(Kill(point, dice.randint(*after_ms)))
+    return kills
+
+
+def _events(workload, dice, count):
+    good = sorted({kind for table in workload.tables for kind in table.keeps + table.filters + table.refuses})
+    mended = sorted({kind for table in workload.tables for kind in table.mended})
+    broken = sorted(BROKEN) + mended * 3
+    percent = dice.randint(*workload.events["broken_percent"])
+    kinds = [dice.choice(broken if dice.randint(1, 100) <= percent else good) for _ in range(count)]
+    # The second half is published while the mended file runs already, so nothing of it needs mending.
+    kinds[count // 2:] = ["plain" if kind in mended else kind for kind in kinds[count // 2:]]
+    return [Event.make(ref, kind, dice) for ref, kind in enumerate(kinds, start=1)]
