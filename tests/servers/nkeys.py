@@ -86,10 +86,14 @@ class Operator:
         return _jwt(self._operator, account.public, name,
                     {"type": "account", "limits": limits, "default_permissions": {"pub": {}, "sub": {}}})
 
+    def user(self):
+        """(JWT, KeyPair) of a new user."""
+        user = KeyPair("user")
+        return _jwt(self._account, user.public, "weir", {"type": "user", "pub": {}, "sub": {}, **_UNLIMITED}), user
+
     def creds(self, path):
         """Writes the creds file of a new user; returns its path."""
-        user = KeyPair("user")
-        token = _jwt(self._account, user.public, "weir", {"type": "user", "pub": {}, "sub": {}, **_UNLIMITED})
+        token, user = self.user()
         Path(path).write_text(
             f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
             f"-----BEGIN USER NKEY SEED-----\n{user.seed}\n------END USER NKEY SEED------\n")

@@ -1,6 +1,9 @@
 """The servers themselves: they start, keep what they acknowledged through kill -9, and check log-ins."""
 
 import asyncio
+import base64
+import json
+import socket
 import ssl
 
 import nats as nats_client
@@ -62,13 +65,32 @@ def test_nkey_format():
     assert user.seed[:2] == "SU" and len(user.seed) == 58
 
 
-def test_nkey_and_creds_are_demanded(tmp_path):
-    # nats-py signs only with a package of its own, so a full log-in is the product's own test (nats source).
-    with NatsServer(tmp_path / "nkey", nkey=KeyPair("user").public) as server:
+def sign_in(port, pair, **connect):
+    """The server's answer to CONNECT and PING: nats-py signs only with a package of its own, so by hand."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection, connection.makefile("rb") as lines:
+        nonce = json.loads(lines.readline().removeprefix(b"INFO "))["nonce"]
+        connect["sig"] = base64.urlsafe_b64encode(pair.sign(nonce.encode())).decode().rstrip("=")
+        connection.sendall(f"CONNECT {json.dumps(connect | {'verbose': False})}\r\nPING\r\n".encode())
+        return lines.readline().decode().strip()
+
+
+def test_nkey(tmp_path):
+    user = KeyPair("user")
+    with NatsServer(tmp_path, nkey=user.public) as server:
         assert "authorization" in refused(servers=server.url).lower()
+        assert sign_in(server.port, user, nkey=user.public) == "PONG"
+        assert "Authorization Violation" in sign_in(server.port, KeyPair("user"), nkey=user.public)
+
+
+def test_creds(tmp_path):
     operator = Operator()
-    with NatsServer(tmp_path / "creds", operator=operator) as server:
+    with NatsServer(tmp_path, operator=operator) as server:
         assert "authorization" in refused(servers=server.url).lower()
+        token, user = operator.user()
+        assert sign_in(server.port, user, jwt=token) == "PONG"
+        assert "Authorization Violation" in sign_in(server.port, KeyPair("user"), jwt=token)
+        text = open(operator.creds(tmp_path / "user.creds")).read()
+        assert "BEGIN NATS USER JWT" in text and "\nSUA" in text
 
 
 def test_tls(tmp_path):

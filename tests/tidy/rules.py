@@ -3,6 +3,7 @@
 Only the text of the include lines and of single code lines is read, so a rule runs in milliseconds and says where.
 """
 
+import posixpath
 import re
 from pathlib import PurePosixPath
 
@@ -201,3 +202,19 @@ def queues_have_bounds(files):
     return [f"{path}:{number}: {match.group(0)} has no bound" for path, text in files.items()
             if is_cpp(path) and not is_test(path)
             for number, line in code_lines(text) if (match := re.search(r"std::(priority_)?queue\s*<", line))]
+
+
+def links_lead_somewhere(files):
+    """A relative link of a page names a tracked file or folder."""
+    problems = []
+    for path, text in files.items():
+        if not path.endswith(".md"):
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            for target in re.findall(r"\]\(([^)#\s]+)", line):
+                if re.match(r"[a-z]+:", target):
+                    continue
+                full = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+                if full not in files and not any(name.startswith(full + "/") for name in files):
+                    problems.append(f"{path}:{number}: {target} does not exist")
+    return problems

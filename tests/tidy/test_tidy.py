@@ -68,6 +68,9 @@ CASES = {
             "proxy.golang" ".org", "https://crates" ".io/crates/arrow")],
         {"docs/a.md": "https://example.com/work/root, ./work/x, /usr/bin, $HOME/.cache\n",
          "Cargo.lock": "registry+https://github.com/rust-lang/crates" ".io-index\n"}),
+    rules.links_lead_somewhere: (
+        [{"docs/a.md": "[b](b.md)\n"}, {"docs/a.md": "[b](../docs/c.md#x)\n", "docs/b.md": ""}],
+        {"docs/a.md": "[b](b.md#x) [c](../src/) [d](https://example.com/x)\n", "docs/b.md": "", "src/a.h": ""}),
     rules.queues_have_bounds: (
         [{"src/runtime/a.h": "std::queue<Batch> batches_;\n"}],
         {"src/runtime/a.h": "BoundedQueue<Batch> batches_;\n"}),
