@@ -1,4 +1,10 @@
-"""Real servers for tests. See README.md."""
+"""Real servers for tests, the crash oracle and the demo. See README.md."""
 
-from .servers import *  # noqa: F401,F403
-from .servers import __all__  # noqa: F401
+from .certs import make_certificates
+from .minio_server import MinioServer, S3Error
+from .nats_server import NatsServer
+from .nkeys import KeyPair, Operator
+from .process import Server, ServerError, child_options, free_port
+
+__all__ = ["KeyPair", "MinioServer", "NatsServer", "Operator", "S3Error", "Server", "ServerError", "child_options",
+           "free_port", "make_certificates"]
