@@ -47,7 +47,7 @@ test: ## unit tests, style invariants, golden pipelines, integration on real ser
 
 crash: build ## kill -9 on real NATS and MinIO: make crash SEEDS=200
 	@tools/setup servers
-	@echo "crash: $(SEEDS) seeds a workload"
+	@echo "crash: $(SEEDS) seeds, the workloads in turn"
 	@$(PYTHON) tests/crash/crash.py --seeds $(SEEDS)
 
 check: configure ## format, lint, style invariants
