@@ -6,4 +6,4 @@ CREATE TABLE events (
 
 CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
 
-INSERT INTO lake SELECT * FROM events;
+INSERT INTO lake SELECT id, v, CAST(v AS STRING) AS digits FROM events;
