@@ -34,7 +34,9 @@ fs::path input_file(const fs::path& folder, const std::string& source) {
 }
 
 void set_option(TableSpec& table, const std::string& name, const std::string& value) {
-  table.options[name] = {value, table.location};
+  OptionValue& option = table.options[name];
+  option.text = value;
+  option.location = table.location;
 }
 
 // Keeps what belongs to the format and to event time; the transport's options go.
@@ -62,7 +64,7 @@ void write_to_delta(TableSpec& table, const fs::path& path) {
 
 Options with_settings(const Options& settings, const std::map<std::string, std::string>& overrides) {
   auto values = settings.values();
-  for (const auto& [name, value] : overrides) values[name] = {value, {}};
+  for (const auto& [name, value] : overrides) values[name].text = value;
   return Options(setting_specs(), std::move(values));
 }
 

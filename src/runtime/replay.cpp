@@ -13,7 +13,7 @@
 #include "base/environment.h"
 #include "runtime/event_processor.h"
 #include "runtime/tables.h"
-#include "sinks/delta/delta_sink.h"
+#include "sinks/delta/delta_connector.h"
 #include "sinks/error_lake/error_lake.h"
 
 namespace weir {
@@ -99,7 +99,7 @@ class SourceReplay {
                const std::function<void(const std::string&)>& log)
       : plan_(plan), source_(source), filter_(filter), clock_(clock), log_(log),
         app_id_("weir/" + plan.spec.name + "/" + source.table.name + "/_replay"),
-        folder_(plan.spec.name + "/_replay/" + source.table.name + "/"), run_(random_hex_id()) {}
+        folder_(replay_folder(plan.spec.name, source.table.name)), run_(random_hex_id()) {}
 
   Result<ReplayCounts> run() {
     // Nothing stored: no table is created.
@@ -138,10 +138,10 @@ class SourceReplay {
         return Status::invalid("replay writes into Delta tables only; '" + insert->sink->name + "' is " +
                                insert->sink->connector->name);
       }
-      WEIR_TRY(add_target(insert->sink->name, DeltaSink::create(sink_context(plan_, *insert->sink, clock_))));
+      WEIR_TRY(add_target(insert->sink->name, create_delta_sink(sink_context(plan_, *insert->sink, clock_))));
     }
-    WEIR_TRY(add_target("_errors", DeltaSink::create(error_sink_context(plan_, source_, clock_))));
-    WEIR_TRY(add_target("_resolved", DeltaSink::create(resolution_sink_context(plan_, clock_))));
+    WEIR_TRY(add_target("_errors", create_delta_sink(error_sink_context(plan_, source_, clock_))));
+    WEIR_TRY(add_target("_resolved", create_delta_sink(resolution_sink_context(plan_, clock_))));
     WEIR_ASSIGN(processor_, EventProcessor::create(source_, inserts_));
     return {};
   }
@@ -199,8 +199,9 @@ class SourceReplay {
         crash_point("replay.after_lake");
         crash_point("replay.before_resolved");
       }
-      WEIR_ASSIGN(auto sealed, sealed_from_json(entry.at("sealed").dump()));
-      WEIR_TRY(into->sink->commit_transaction(*sealed, app_id_, seq, ledger));
+      WEIR_ASSIGN(auto sealed, DeltaSealedRows::from_json(entry.at("sealed").dump()));
+      WEIR_ASSIGN(bool fresh, into->sink->commit_transaction(*sealed, app_id_, seq, ledger));
+      if (!fresh && log_) log_(name + ": batch " + std::to_string(seq) + " was committed already");
       crash_point("replay.after_table");
     }
     crash_point("replay.after_resolved");
@@ -254,7 +255,7 @@ class SourceReplay {
       resolution.run = run_;
       resolution.batch = seq;
       resolution.at_us = clock_.now_us();
-      ++(resolution.outcome == "resolved" ? counts.resolved : counts.failed);
+      ++(resolution.resolved ? counts.resolved : counts.failed);
     }
     counts.replayed = static_cast<int64_t>(errors.size());
     WEIR_ASSIGN(auto resolved_rows, resolution_rows(resolutions));
@@ -265,7 +266,7 @@ class SourceReplay {
     for (Target& entry : targets_) {
       if (std::exchange(entry.rows, 0) == 0) continue;
       WEIR_ASSIGN(auto sealed, entry.sink->seal());
-      manifest["tables"].push_back({{"name", entry.name}, {"sealed", Json::parse(sealed_to_json(*sealed))}});
+      manifest["tables"].push_back({{"name", entry.name}, {"sealed", Json::parse(static_cast<const DeltaSealedRows&>(*sealed).to_json())}});
     }
     crash_point("replay.before_manifest");
     Status written = objects_->put_if_absent(manifest_path(seq), manifest.dump());
@@ -317,20 +318,23 @@ class SourceReplay {
       if (known && processed.rows[i] != nullptr) WEIR_TRY(append(inserts_[i]->sink->name, processed.rows[i]));
     }
     if (!fresh.empty()) {
-      ErrorOrigin origin{plan_.spec.name, source_.table.name, errors[begin].partition};
+      ErrorOrigin origin;
+      origin.pipeline = plan_.spec.name;
+      origin.source = source_.table.name;
+      origin.partition = errors[begin].partition;
       WEIR_ASSIGN(auto rows, error_rows(origin, batch, fresh));
       WEIR_TRY(append("_errors", rows));
     }
     for (size_t i = begin; i < end; ++i) {
       Resolution resolution;
       resolution.error_id = errors[i].id;
-      resolution.outcome = "resolved";
+      resolution.resolved = true;
       if (!known) {
-        resolution.outcome = "failed";
+        resolution.resolved = false;
         resolution.code = "sink_refused";
         resolution.message = "this file has no INSERT '" + sink + "' any more";
       } else if (const ErrorRecord* failure = failures[i - begin]) {
-        resolution.outcome = "failed";
+        resolution.resolved = false;
         resolution.code = std::string(error_code_name(failure->code));
         resolution.message = failure->message;
       }

@@ -1,18 +1,10 @@
 #include "runtime/tables.h"
 
 #include "sinks/error_lake/error_lake.h"
-#include "sinks/sinks.h"
+#include "sinks/delta/delta_connector.h"
 
 namespace weir {
 namespace {
-
-const SinkConnector& delta_connector() {
-  for (const SinkConnector& connector : all_sinks()) {
-    if (connector.name == "delta") return connector;
-  }
-  WEIR_CHECK(false, "this binary has no 'delta' sink");
-  std::abort();
-}
 
 // A Delta table of Weir's own (error lake, resolutions) with default options.
 SinkContext own_table(const PipelinePlan& plan, const std::string& name, const std::string& uri,
@@ -24,8 +16,8 @@ SinkContext own_table(const PipelinePlan& plan, const std::string& name, const s
   std::map<std::string, OptionValue> values;
   values["path"].text = uri;
   values["positions"].text = "false";
-  context.options = Options(delta_connector().options, std::move(values));
-  context.storage = bridge::storage_options(plan.storage);
+  context.options = Options(delta_option_specs(), std::move(values));
+  context.storage = plan.storage;
   context.clock = &clock;
   return context;
 }
@@ -43,7 +35,7 @@ SinkContext sink_context(const PipelinePlan& plan, const SinkPlan& sink, const C
   context.table = sink.name;
   context.schema = sink.schema;
   context.options = sink.options;
-  context.storage = bridge::storage_options(sink.storage);
+  context.storage = sink.storage;
   context.clock = &clock;
   return context;
 }
@@ -64,11 +56,8 @@ Result<std::unique_ptr<Sink>> create_sink(const PipelinePlan& plan, const SinkPl
 }
 
 Result<std::unique_ptr<Sink>> create_error_sink(const PipelinePlan& plan, const SourcePlan& source, const Clock& clock) {
-  return delta_connector().create(error_sink_context(plan, source, clock));
-}
-
-Result<std::unique_ptr<Sink>> create_resolution_sink(const PipelinePlan& plan, const Clock& clock) {
-  return delta_connector().create(resolution_sink_context(plan, clock));
+  WEIR_ASSIGN(auto sink, create_delta_sink(error_sink_context(plan, source, clock)));
+  return std::unique_ptr<Sink>(std::move(sink));
 }
 
 Result<std::unique_ptr<ObjectStore>> open_state_objects(const PipelinePlan& plan) {

@@ -20,7 +20,6 @@ SinkContext error_sink_context(const PipelinePlan& plan, const SourcePlan& sourc
 SinkContext resolution_sink_context(const PipelinePlan& plan, const Clock& clock);
 Result<std::unique_ptr<Sink>> create_sink(const PipelinePlan& plan, const SinkPlan& sink, const Clock& clock);
 Result<std::unique_ptr<Sink>> create_error_sink(const PipelinePlan& plan, const SourcePlan& source, const Clock& clock);
-Result<std::unique_ptr<Sink>> create_resolution_sink(const PipelinePlan& plan, const Clock& clock);
 
 // Objects below state.path, and below error-lake.path; local or s3://.
 Result<std::unique_ptr<ObjectStore>> open_state_objects(const PipelinePlan& plan);
