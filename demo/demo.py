@@ -138,7 +138,8 @@ class Demo:
         """Prints a command, runs it in the demo's folder, prints and returns what it said."""
         self.screen.command(text)
         done = subprocess.run(["bash", "-o", "pipefail", "-c", text], cwd=self.folder, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90, **child_options())
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90,
+                              **child_options())
         if show or done.returncode:
             self.screen.say(done.stdout.rstrip("\n"))
         require(done.returncode == 0, f"exit {done.returncode} of: {text}")
@@ -170,7 +171,8 @@ class Demo:
             if counted.different >= positions:
                 return counted
             require(self.pipeline.process.poll() is None, "weir run ended by itself")
-            require(time.monotonic() < deadline, f"only {counted.different:,} of {positions:,} events after {timeout_s} s")
+            require(time.monotonic() < deadline,
+                    f"only {counted.different:,} of {positions:,} events after {timeout_s} s")
             time.sleep(0.1)
 
     # ---- the steps -----------------------------------------------------------------------------------------------
@@ -221,8 +223,8 @@ class Demo:
         self.screen.say(f"  error lake: {self.folder / 'errors' / 'orders' / 'orders'}")
 
     def compare_totals(self):
-        self.title(4, "Totals: Weir's SQL, and DuckDB over the same files (opened by deltalake, so that no extension is "
-                      "downloaded)")
+        self.title(4, "Totals: Weir's SQL, and DuckDB over the same files (opened by deltalake, so that no extension "
+                      "is downloaded)")
         ours = json.loads(self.shell(self.weir_command("sql", "-f", "orders.sql", "--format", "json", TOTALS)))
         duckdb = os.path.relpath(HERE / "duckdb_sql.py", self.folder)
         self.screen.command(f"{duckdb} lake/orders {shlex.quote(TOTALS)}")
@@ -244,7 +246,8 @@ class Demo:
         self.pipeline.kill9()
         at_kill = self.counted()
         self.screen.say(f"  killed: {at_kill.different:,} of {ORDERS:,} events were in the lake or the error lake")
-        require(self.publisher.poll() is None and at_kill.different < ORDERS, "the kill came after the end of the stream")
+        require(self.publisher.poll() is None and at_kill.different < ORDERS,
+                "the kill came after the end of the stream")
         self.start_pipeline()
         said, _ = self.publisher.communicate(timeout=60)
         require(self.publisher.returncode == 0, f"the publisher failed: {said}")
@@ -253,8 +256,8 @@ class Demo:
         require(self.pipeline.recovered_s is not None, "weir run did not say that it recovered")
         lost, doubled = self.judge(counted)
         self.screen.say(f"  recovery time {self.pipeline.recovered_s * 1000:.0f} ms (process start to reading on)")
-        self.screen.say(f"  counted by stream sequence, with deltalake: {counted.lake:,} in the lake + {counted.errors} in "
-                        f"the error lake, lost {lost}, doubled {doubled}")
+        self.screen.say(f"  counted by stream sequence, with deltalake: {counted.lake:,} in the lake + "
+                        f"{counted.errors} in the error lake, lost {lost}, doubled {doubled}")
         require(lost == 0 and doubled == 0, "events were lost or doubled")
 
     def judge(self, counted: Counted):
@@ -263,8 +266,8 @@ class Demo:
 
     def look_at_errors(self):
         self.title(6, "What was broken, and why")
-        self.shell(self.weir_command("sql", "-f", "orders.sql", "SELECT code, field, count(*) AS events FROM errors.orders "
-                                     "GROUP BY code, field ORDER BY code"))
+        self.shell(self.weir_command("sql", "-f", "orders.sql", "SELECT code, field, count(*) AS events "
+                                     "FROM errors.orders GROUP BY code, field ORDER BY code"))
         self.shell(self.weir_command("errors", "list", "orders.sql") + " | head -n 10")
         listed = self.shell(self.weir_command("errors", "list", "orders.sql", "--format", "json"), show=False)
         errors = [json.loads(line) for line in listed.splitlines()]
@@ -299,7 +302,7 @@ class Demo:
         self.resolved = mendable
 
     def try_it(self):
-        self.title(8, "Try it: the pipeline runs on. From the checkout, in another terminal, send an event of your own:")
+        self.title(8, "Try it: the pipeline runs on. In another terminal, from the checkout, send an event of yours:")
         self.screen.say("  tools/demo send '{\"order_id\": 99000001, \"customer\": \"you\", \"status\": \"new\", "
                         "\"amount\": 12.50, \"placed_at\": \"2026-11-21T12:00:00\"}'")
         self.screen.say("and look for it (or break it first, and find it with errors show):")
@@ -311,7 +314,8 @@ class Demo:
         counted = self.counted()
         lost, doubled = self.judge(counted)
         require(lost == 0 and doubled == 0, f"lost={lost} doubled={doubled}")
-        require(counted.resolved == self.resolved, f"{counted.resolved} errors are resolved, {self.resolved} were replayed")
+        require(counted.resolved == self.resolved,
+                f"{counted.resolved} errors are resolved, {self.resolved} were replayed")
         return (f"DEMO OK input={ORDERS} lake={counted.lake} errors={counted.errors} replayed={counted.resolved} "
                 f"lost={lost} doubled={doubled}")
 

@@ -29,7 +29,8 @@ def payload(number):
         "status": _STATUS[number % len(_STATUS)],
         "amount": "a lot" if way == 1 else f"{cents // 100}.{cents % 100:02d}",
         "coupon": "SPRING-AND-SUMMER" if way == 5 else "SPRING" if number % 10 == 0 else None,
-        "placed_at": f"2026-11-{20 + number % 3}T{number % 24:02d}:{number // 24 % 60:02d}:{number % 60:02d}.{number % 1000:03d}",
+        "placed_at": f"2026-11-{20 + number % 3}T{number % 24:02d}:{number // 24 % 60:02d}:{number % 60:02d}"
+                     f".{number % 1000:03d}",
     }
     if way == 2:
         del order["order_id"]

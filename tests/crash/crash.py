@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The crash oracle: kill -9 on real servers, after which every event must be in the lake or the error lake exactly once.
+"""The crash oracle: kill -9 on real servers; afterwards every event is in the lake or the error lake exactly once.
 
     tests/crash/crash.py --seeds 200                       # spread over all workloads
     tests/crash/crash.py --workload nats-to-minio --first-seed 17 --seeds 1    # one run again
@@ -49,7 +49,8 @@ def jobs_of(arguments, workloads):
         names = [arguments.workload]
     else:
         names = list(workloads)
-    return [(names[number % len(names)], arguments.first_seed + number // len(names)) for number in range(arguments.seeds)]
+    return [(names[number % len(names)], arguments.first_seed + number // len(names))
+            for number in range(arguments.seeds)]
 
 
 def work(number, weir, folder, jobs, outcomes):
@@ -112,7 +113,8 @@ def report_failure(outcome, arguments):
     if len(outcome.problems) > 8:
         print(f"  … and {len(outcome.problems) - 8} more")
     print(f"  kept: {outcome.folder}")
-    print(f"  again: tests/crash/crash.py --workload {outcome.workload} --first-seed {outcome.seed} --seeds 1", flush=True)
+    print(f"  again: tests/crash/crash.py --workload {outcome.workload} --first-seed {outcome.seed} --seeds 1",
+          flush=True)
 
 
 def summary(outcomes):
@@ -139,7 +141,8 @@ def main():
         if not outcome.ok:
             report_failure(outcome, arguments)
         elif arguments.verbose:
-            print(f"  {outcome.workload} seed {outcome.seed}: {summary([outcome])} in {outcome.seconds:.1f} s", flush=True)
+            print(f"  {outcome.workload} seed {outcome.seed}: {summary([outcome])} in {outcome.seconds:.1f} s",
+                  flush=True)
         if outcome.ok and not arguments.folder:
             shutil.rmtree(outcome.folder, ignore_errors=True)
     for name in sorted({outcome.workload for outcome in outcomes}):

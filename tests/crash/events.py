@@ -1,4 +1,4 @@
-"""The events of the crash oracle. Each carries its number in `ref`, which can be found in the bytes of a broken one too."""
+"""The events of the crash oracle. Each carries its number in `ref`, to be found in the bytes of a broken one too."""
 
 import re
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ class Event:
         amount = {"small": "9.99", "owed": "-12.50", "below": "-2000000.00", "text_amount": '"a lot"',
                   "too_precise": "10.001"}.get(kind, f"{dice.randint(10, 90_000)}.{dice.randint(0, 99):02d}")
         units = 0 if kind == "zero" else dice.randint(1, 9)
-        time = "yesterday" if kind == "no_time" else f"2026-11-21T13:{ref // 60 % 60:02d}:{ref % 60:02d}.{ref % 1000:03d}"
+        time = f"2026-11-21T13:{ref // 60 % 60:02d}:{ref % 60:02d}.{ref % 1000:03d}"
+        time = "yesterday" if kind == "no_time" else time
         fields = [f'"ref": {ref}', f'"event_id": {ref + 1_000_000}', f'"customer": "c{ref % 5}"',
                   f'"amount": {amount}', f'"units": {units}', f'"placed_at": "{time}"']
         if kind == "no_id":

@@ -37,8 +37,9 @@ def read_ledger(table):
     for info in reversed(table.history()):
         weir = info.get("weir")
         weir = json.loads(weir) if isinstance(weir, str) else weir or {}
-        for line in weir.get("ledger", []):
-            lines.append(LedgerLine(line["insert"], line["app_id"], line["from"], line["next"], line["read"],
+        ledger = weir.get("ledger", [])
+        for line in ledger if isinstance(ledger, list) else []:  # a replay's counts are an object
+            lines.append(LedgerLine(line["insert"], line["partition"], line["from"], line["next"], line["read"],
                                     line["kept"], line["filtered"], line["errored"], line["emitted"]))
     return lines
 

@@ -152,8 +152,8 @@ def _judge_errors(verdict, tables, mended, sent, by_position, errors):
 
 
 def _ledger_of(verdict, table, found):
-    """The lines of the table's INSERT, each once, by partition and start. A commit of another table of the set holds its own
-    lines, the authority's holds those of all INSERTs: together they must tell one story."""
+    """The lines of the table's INSERT, each once, by partition and start. A commit of another table of the set holds
+    its own lines, the authority's holds those of all INSERTs: together they must tell one story."""
     lines = {}
     for line in (line for other in found.tables.values() for line in other.ledger):
         if line.insert.split("#")[0] != table.name:
@@ -179,7 +179,7 @@ def _judge_ledger(verdict, table, authority, sent, found):
         if line.next <= line.start:
             verdict.say(f"{where}: an empty range")
         reached[key] = line.next
-        totals.update(read=line.read, kept=line.kept, filtered=line.filtered, errored=line.errored, emitted=line.emitted)
+        totals.update({name: getattr(line, name) for name in ("read", "kept", "filtered", "errored", "emitted")})
     stands = found.tables[table.name].stands
     for (_, app_id), end in reached.items():
         stand = stands.get(app_id, 0)
@@ -202,7 +202,7 @@ def _judge_resolutions(verdict, mended, by_position, found):
             continue
         wanted = 1 if event.kind in mended else 0
         if resolved[error.id] != wanted:
-            verdict.say(f"error lake: {error.id} (event {event.ref}, '{event.kind}') is resolved {resolved[error.id]} times, "
-                        f"not {wanted}")
+            verdict.say(f"error lake: {error.id} (event {event.ref}, '{event.kind}') is resolved {resolved[error.id]} "
+                        f"times, not {wanted}")
     for error_id in set(resolved) - {error.id for error in found.errors}:
         verdict.say(f"error lake: {error_id} is resolved but was never an error")

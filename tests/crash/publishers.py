@@ -1,4 +1,4 @@
-"""Services that go on sending while everything else is being killed. `sent()` is what the source really holds afterwards."""
+"""Services that go on sending while everything else is being killed. `sent()` is what the source holds afterwards."""
 
 import asyncio
 import gzip
@@ -127,7 +127,7 @@ class _Connection:
 
 
 class FilePublisher(Publisher):
-    """Appends lines to growing files, often half a line at a time. With several files the first one is whole and compressed."""
+    """Appends lines to growing files, often half a line at a time. Of several files the first is compressed."""
 
     def __init__(self, folder, events, duration_ms, bursts, files, seed):
         super().__init__(events, duration_ms, bursts)

@@ -14,7 +14,7 @@ _FAULTS = {"kills", "after_ms", "points", "restart_nats_percent", "restart_minio
 
 @dataclass
 class Table:
-    """What a table does with each kind of event. Every kind that is not named is broken: it belongs to the error lake."""
+    """What a table does with each kind of event. A kind that is not named is broken: it belongs to the error lake."""
     name: str
     keeps: list
     filters: list = field(default_factory=list)
