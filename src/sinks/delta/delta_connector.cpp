@@ -1,0 +1,151 @@
+#include "sinks/delta/delta_connector.h"
+
+#include <filesystem>
+
+#include "bridge/bridge.h"
+#include "config/options.h"
+
+namespace weir {
+namespace {
+
+bool is_remote(const std::string& uri) { return uri.find("://") != std::string::npos; }
+
+DeltaAccess real_access(const std::map<std::string, std::string>& s3) {
+  auto storage = bridge::storage_options(s3);
+  DeltaAccess access;
+  access.open = [storage](const std::string& uri) { return bridge::DeltaTable::open(uri, storage); };
+  access.create = [storage](const std::string& uri, const std::shared_ptr<arrow::Schema>& schema,
+                            const std::vector<std::string>& partition_by,
+                            const std::map<std::string, std::string>& properties) {
+    return bridge::DeltaTable::create(uri, storage, schema, partition_by, properties);
+  };
+  access.objects = [storage](const std::string& uri) {
+    return is_remote(uri) ? bridge::open_s3_objects(uri, storage) : open_local_objects(uri);
+  };
+  return access;
+}
+
+std::vector<std::string> split_names(const std::string& text) {
+  std::vector<std::string> names;
+  size_t at = 0;
+  while (at <= text.size()) {
+    size_t end = std::min(text.find(',', at), text.size());
+    size_t first = text.find_first_not_of(" \t\n", at);
+    if (first < end) {
+      size_t last = text.find_last_not_of(" \t\n", end - 1);
+      names.push_back(text.substr(first, last - first + 1));
+    }
+    at = end + 1;
+  }
+  return names;
+}
+
+OptionSpec option(std::string name, OptionType type, std::string default_value, std::string help) {
+  OptionSpec spec;
+  spec.name = std::move(name);
+  spec.type = type;
+  spec.default_value = std::move(default_value);
+  spec.help = std::move(help);
+  return spec;
+}
+
+std::vector<OptionSpec> make_specs() {
+  OptionSpec path = option("path", OptionType::string, "", "folder of the table: local, or s3://bucket/path");
+  path.required = true;
+  OptionSpec compression = option("compression", OptionType::choice, "zstd", "codec of the Parquet files");
+  compression.choices = {"zstd", "snappy", "gzip", "lz4", "uncompressed"};
+  OptionSpec evolution =
+      option("schema-evolution", OptionType::choice, "add",
+             "add: columns that the table lacks are added to it, nullable; none: they stop the pipeline");
+  evolution.choices = {"add", "none"};
+  std::vector<OptionSpec> specs = {
+      path,
+      option("partition-by", OptionType::string, "", "columns that cut the table into folders, separated by commas"),
+      option("target-file-size", OptionType::size, "128 mb", "a file is ended when it has about this size"),
+      compression,
+      option("compression-level", OptionType::integer, "1", "of zstd (1 to 22) and gzip (1 to 9)"),
+      option("commit-interval", OptionType::duration, "", "how often rows become visible; pipeline.commit-interval when absent"),
+      option("positions", OptionType::boolean, "true",
+             "keep the columns _weir_partition and _weir_offset, so that every row can be traced to its event"),
+      evolution,
+      option("max-open-files", OptionType::integer, "16", "partitions written at once; beyond it the one idle longest is ended"),
+      option("table.*", OptionType::string, "", "Delta table properties for a table that is created: 'table.delta.appendOnly'"),
+  };
+  for (OptionSpec& spec : s3_option_specs()) specs.push_back(std::move(spec));
+  return specs;
+}
+
+Result<DeltaSinkSettings> settings_of(const SinkContext& context) {
+  const Options& options = context.options;
+  DeltaSinkSettings settings;
+  settings.pipeline = context.pipeline;
+  settings.table = context.table;
+  settings.uri = absolute_uri(options.string("path"));
+  settings.schema = context.schema;
+  settings.partition_by = split_names(options.string("partition-by"));
+  settings.positions = options.boolean("positions");
+  settings.add_columns = options.string("schema-evolution") == "add";
+  settings.target_file_bytes = options.size("target-file-size");
+  settings.max_open_files = static_cast<int>(options.integer("max-open-files"));
+  settings.parquet.compression = options.string("compression");
+  settings.parquet.compression_level = static_cast<int>(options.integer("compression-level"));
+  settings.properties = options.with_prefix("table.");
+  settings.clock = context.clock != nullptr ? context.clock : &Clock::real();
+  auto wrong = [&](const std::string& name, const std::string& expected) {
+    return Status::invalid("table '" + context.table + "': '" + name + "' must be " + expected);
+  };
+  if (options.string("path").empty()) return wrong("path", "a folder or an s3:// address");
+  if (is_remote(settings.uri) && !settings.uri.starts_with("s3://")) return wrong("path", "local or s3://");
+  if (settings.target_file_bytes < 1024) return wrong("target-file-size", "1 kb or more");
+  if (settings.max_open_files < 1 || settings.max_open_files > 1000) return wrong("max-open-files", "1 to 1000");
+  int level = settings.parquet.compression_level;
+  if (settings.parquet.compression == "zstd" && (level < 1 || level > 22)) return wrong("compression-level", "1 to 22");
+  if (settings.parquet.compression == "gzip" && (level < 1 || level > 9)) return wrong("compression-level", "1 to 9");
+  return settings;
+}
+
+}  // namespace
+
+std::string absolute_uri(const std::string& path) {
+  std::string local = path.starts_with("file://") ? path.substr(7) : path;
+  if (local.empty() || is_remote(local)) return local;
+  std::error_code error;
+  auto absolute = std::filesystem::absolute(local, error).lexically_normal().string();
+  if (error) return local;
+  while (absolute.size() > 1 && absolute.back() == '/') absolute.pop_back();
+  return absolute;
+}
+
+const std::vector<OptionSpec>& delta_option_specs() {
+  static const std::vector<OptionSpec> specs = make_specs();
+  return specs;
+}
+
+Result<std::unique_ptr<DeltaSink>> create_delta_sink(const SinkContext& context) {
+  WEIR_ASSIGN(auto settings, settings_of(context));
+  return std::make_unique<DeltaSink>(std::move(settings), real_access(context.storage));
+}
+
+SinkConnector delta_connector() {
+  SinkConnector connector;
+  connector.name = "delta";
+  connector.summary = "Delta Lake table on local disk or S3; exactly once, positions kept in the table";
+  connector.options = delta_option_specs();
+  connector.create = [](SinkContext context) -> Result<std::unique_ptr<Sink>> {
+    WEIR_ASSIGN(auto sink, create_delta_sink(context));
+    return std::unique_ptr<Sink>(std::move(sink));
+  };
+  connector.check = [](const SinkContext& context) -> Status {
+    WEIR_ASSIGN(auto sink, create_delta_sink(context));
+    Status status = sink->check_table();
+    // Unreachable storage is for `check --connect` to tell.
+    return status.code() == Code::invalid ? status : Status();
+  };
+  connector.probe = [](const SinkContext& context) -> Status {
+    WEIR_ASSIGN(auto sink, create_delta_sink(context));
+    return sink->probe();
+  };
+  return connector;
+}
+
+}  // namespace weir

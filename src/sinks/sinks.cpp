@@ -1,0 +1,17 @@
+#include "sinks/sinks.h"
+
+#include "sinks/console/console_sinks.h"
+#include "sinks/delta/delta_connector.h"
+
+namespace weir {
+
+const std::vector<SinkConnector>& all_sinks() {
+  static const std::vector<SinkConnector> connectors = {
+      delta_connector(),
+      print_connector(),
+      blackhole_connector(),
+  };
+  return connectors;
+}
+
+}  // namespace weir
