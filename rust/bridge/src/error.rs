@@ -53,6 +53,8 @@ pub fn planning_error(error: DataFusionError, sql: &str) -> BridgeError {
         (failure.line, failure.column) = (line, column);
     } else if let Some((line, column)) = span {
         (failure.line, failure.column) = (line, column);
+    } else if failure.message.contains("found: EOF") {
+        (failure.line, failure.column) = end_of(sql);
     } else if let Some((line, column)) = token.and_then(|t| find_identifier(sql, &t)) {
         (failure.line, failure.column) = (line, column);
     }
@@ -128,7 +130,8 @@ fn tidy(text: &str) -> (String, Option<String>) {
         return (format!("there is no table or view '{name}'"), Some(name));
     }
     if let Some(name) = between(text, "Projections require unique expression names but the expression \"", "\"") {
-        let name = name.rsplit('.').next().unwrap_or(&name).to_string();
+        let name = name.rsplit(" AS ").next().unwrap_or(&name);
+        let name = name.rsplit('.').next().unwrap_or(name).to_string();
         return (format!("two columns are called '{name}': give one of them another name with AS"), Some(name));
     }
     (lower_first(text), None)
@@ -153,6 +156,11 @@ fn position_in(text: &str) -> Option<(i32, i32)> {
     let at = text.rfind("Line: ")?;
     let mut numbers = text[at..].split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn end_of(sql: &str) -> (i32, i32) {
+    let last = sql.rsplit('\n').next().unwrap_or_default();
+    (sql.matches('\n').count() as i32 + 1, last.chars().count() as i32 + 1)
 }
 
 fn cut_position(text: &str) -> String {

@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::error::{find_identifier, planning_error, BridgeError, Outcome};
 use crate::fragment::{Fragment, Step};
 use crate::functions::clock_functions;
-use crate::unnest::{nest_unnest_joins, UnnestPlanner};
+use crate::unnest::{name_dot_fields, nest_unnest_joins, UnnestPlanner};
 use crate::widen::{sql_type, widens};
 
 pub const ROW: &str = "_weir_row";
@@ -192,7 +192,12 @@ fn register_table(context: &SessionContext, table: &Table, schema: &SchemaRef) -
 }
 
 fn computed_column(state: &SessionState, schema: &DFSchema, text: &str) -> Outcome<Expr> {
-    let expression = state.create_logical_expr(text, schema).map_err(|e| planning_error(e, text))?;
+    let to_error = |e| planning_error(e, text);
+    let dialect = GenericDialect {};
+    let mut parser = DFParserBuilder::new(text).with_dialect(&dialect).build().map_err(to_error)?;
+    let mut parsed = parser.parse_into_expr().map_err(to_error)?;
+    name_dot_fields(&mut parsed.expr);
+    let expression = state.create_logical_expr_from_sql_expr(parsed, schema).map_err(to_error)?;
     refuse_expressions(&[expression.clone()], text)?;
     // Types are checked here, where the column's name is known.
     use datafusion::logical_expr::ExprSchemable;
@@ -211,7 +216,10 @@ fn plan_text(context: &SessionContext, text: &str) -> Outcome<LogicalPlan> {
     let mut statement = statements.pop_front().expect("length was checked");
     match &mut statement {
         Statement::Statement(inner) => match inner.as_mut() {
-            SqlStatement::Query(query) => nest_unnest_joins(query),
+            SqlStatement::Query(query) => {
+                name_dot_fields(query.as_mut());
+                nest_unnest_joins(query);
+            }
             _ => return Err(BridgeError::invalid("a SELECT is expected here")),
         },
         _ => return Err(BridgeError::invalid("a SELECT is expected here")),

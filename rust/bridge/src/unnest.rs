@@ -2,6 +2,7 @@
 //! join is planned here as projection, unnest, projection, with `u` as the qualifier of what comes out.
 
 use std::mem;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::datatypes::DataType;
@@ -12,8 +13,24 @@ use datafusion::functions_nested::map_entries::map_entries_udf;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
-    Expr as SqlExpr, Join, JoinConstraint, JoinOperator, Query, SetExpr, TableAlias, TableFactor, TableWithJoins, Value,
+    visit_expressions_mut, AccessExpr, Expr as SqlExpr, Join, JoinConstraint, JoinOperator, Query, SetExpr, TableAlias,
+    TableFactor, TableWithJoins, Value, VisitMut,
 };
+
+/// `items[1].sku`: DataFusion wants the field after a subscript as a string.
+pub fn name_dot_fields<T: VisitMut>(tree: &mut T) {
+    let _ = visit_expressions_mut(tree, |expression| {
+        if let SqlExpr::CompoundFieldAccess { access_chain, .. } = expression {
+            for access in access_chain {
+                if let AccessExpr::Dot(SqlExpr::Identifier(name)) = access {
+                    let text = Value::SingleQuotedString(name.value.clone());
+                    *access = AccessExpr::Dot(SqlExpr::Value(text.into()));
+                }
+            }
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
 
 /// Puts each join with UNNEST into parentheses, where UnnestPlanner gets hold of it.
 pub fn nest_unnest_joins(query: &mut Query) {
