@@ -13,18 +13,33 @@ struct Unit {
 };
 
 constexpr int64_t kSecond = 1000, kMinute = 60 * kSecond, kHour = 60 * kMinute, kDay = 24 * kHour;
-constexpr Unit kDurationUnits[] = {
-    {"", 1},          {"ms", 1},          {"milli", 1},        {"millis", 1},    {"millisecond", 1},
-    {"milliseconds", 1}, {"s", kSecond},  {"sec", kSecond},    {"secs", kSecond}, {"second", kSecond},
-    {"seconds", kSecond}, {"m", kMinute}, {"min", kMinute},    {"minute", kMinute}, {"minutes", kMinute},
-    {"h", kHour},     {"hour", kHour},    {"hours", kHour},    {"d", kDay},      {"day", kDay},
-    {"days", kDay}};
+constexpr Unit kDurationUnits[] = {{"", 1},
+                                   {"ms", 1},
+                                   {"milli", 1},
+                                   {"millis", 1},
+                                   {"millisecond", 1},
+                                   {"milliseconds", 1},
+                                   {"s", kSecond},
+                                   {"sec", kSecond},
+                                   {"secs", kSecond},
+                                   {"second", kSecond},
+                                   {"seconds", kSecond},
+                                   {"m", kMinute},
+                                   {"min", kMinute},
+                                   {"minute", kMinute},
+                                   {"minutes", kMinute},
+                                   {"h", kHour},
+                                   {"hour", kHour},
+                                   {"hours", kHour},
+                                   {"d", kDay},
+                                   {"day", kDay},
+                                   {"days", kDay}};
 
 constexpr int64_t kKilo = 1024, kMega = kKilo * 1024, kGiga = kMega * 1024, kTera = kGiga * 1024;
-constexpr Unit kSizeUnits[] = {{"", 1},      {"b", 1},      {"byte", 1},  {"bytes", 1}, {"k", kKilo},
-                               {"kb", kKilo}, {"kib", kKilo}, {"m", kMega}, {"mb", kMega}, {"mib", kMega},
-                               {"g", kGiga}, {"gb", kGiga}, {"gib", kGiga}, {"t", kTera}, {"tb", kTera},
-                               {"tib", kTera}};
+constexpr Unit kSizeUnits[] = {{"", 1},        {"b", 1},       {"byte", 1},    {"bytes", 1},
+                               {"k", kKilo},   {"kb", kKilo},  {"kib", kKilo}, {"m", kMega},
+                               {"mb", kMega},  {"mib", kMega}, {"g", kGiga},   {"gb", kGiga},
+                               {"gib", kGiga}, {"t", kTera},   {"tb", kTera},  {"tib", kTera}};
 
 char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 
@@ -85,14 +100,16 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   std::optional<int64_t> amount = parse_amount(text, kDurationUnits);
   if (amount) return std::chrono::milliseconds(*amount);
   return Status::invalid("'" + std::string(text) +
-                         "' is not a duration: expected a whole number and a unit, such as '200 ms', '10 s', '5 min', '2 h' or '1 d'");
+                         "' is not a duration: expected a whole number and a unit, such as '200 ms', '10 s', "
+                         "'5 min', '2 h' or '1 d'");
 }
 
 Result<int64_t> parse_size(std::string_view text) {
   std::optional<int64_t> amount = parse_amount(text, kSizeUnits);
   if (amount) return *amount;
-  return Status::invalid("'" + std::string(text) +
-                         "' is not a size: expected a whole number and a unit, such as '512 kb', '64 mb' or '1 gb'");
+  return Status::invalid(
+      "'" + std::string(text) +
+      "' is not a size: expected a whole number and a unit, such as '512 kb', '64 mb' or '1 gb'");
 }
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {

@@ -21,12 +21,18 @@ struct ForeignType {
 
 // What people write who come from other systems.
 constexpr ForeignType kForeignTypes[] = {
-    {"BOOL", "BOOLEAN"},     {"INT8", "TINYINT"},     {"INT16", "SMALLINT"},   {"INT32", "INT"},
-    {"INT64", "BIGINT"},     {"LONG", "BIGINT"},      {"SHORT", "SMALLINT"},   {"BYTE", "TINYINT"},
-    {"REAL", "FLOAT"},       {"FLOAT32", "FLOAT"},    {"FLOAT64", "DOUBLE"},   {"FLOAT4", "FLOAT"},
-    {"FLOAT8", "DOUBLE"},    {"TEXT", "STRING"},      {"UUID", "STRING"},      {"JSON", "STRING"},
-    {"JSONB", "STRING"},     {"UTF8", "STRING"},      {"BLOB", "BYTES"},       {"BYTEA", "BYTES"},
-    {"DATETIME", "TIMESTAMP"}, {"TIMESTAMPTZ", "TIMESTAMP_LTZ"}, {"STRUCT", "ROW"}, {"LIST", "ARRAY"},
+    {"BOOL", "BOOLEAN"},       {"INT8", "TINYINT"},
+    {"INT16", "SMALLINT"},     {"INT32", "INT"},
+    {"INT64", "BIGINT"},       {"LONG", "BIGINT"},
+    {"SHORT", "SMALLINT"},     {"BYTE", "TINYINT"},
+    {"REAL", "FLOAT"},         {"FLOAT32", "FLOAT"},
+    {"FLOAT64", "DOUBLE"},     {"FLOAT4", "FLOAT"},
+    {"FLOAT8", "DOUBLE"},      {"TEXT", "STRING"},
+    {"UUID", "STRING"},        {"JSON", "STRING"},
+    {"JSONB", "STRING"},       {"UTF8", "STRING"},
+    {"BLOB", "BYTES"},         {"BYTEA", "BYTES"},
+    {"DATETIME", "TIMESTAMP"}, {"TIMESTAMPTZ", "TIMESTAMP_LTZ"},
+    {"STRUCT", "ROW"},         {"LIST", "ARRAY"},
 };
 
 arrow::TimeUnit::type time_unit(int precision) {
@@ -117,15 +123,16 @@ class TypeParser {
     std::string near = suggestion(name.text, type_names());
     if (!near.empty()) return cursor_.error(name, message + near);
     message += " Expected one of ";
-    for (const std::string& known : type_names()) message += known + (&known == &type_names().back() ? "" : ", ");
+    for (const std::string& known : type_names())
+      message += known + (&known == &type_names().back() ? "" : ", ");
     cursor_.error(name, message);
   }
 
   // The whole number that must stand here, within [low, high].
   std::optional<int> parse_number(const std::string& what, int low, int high) {
     const Token& token = cursor_.peek();
-    bool whole = token.kind == TokenKind::number &&
-                 token.text.find_first_not_of("0123456789") == std::string::npos;
+    bool whole =
+        token.kind == TokenKind::number && token.text.find_first_not_of("0123456789") == std::string::npos;
     long value = whole && token.text.size() <= 10 ? std::strtol(token.text.c_str(), nullptr, 10) : -1;
     if (value < low || value > high) {
       cursor_.expected(what + ", a whole number from " + std::to_string(low) + " to " + std::to_string(high));
@@ -169,9 +176,10 @@ class TypeParser {
       if (!number || !cursor_.expect_symbol(')')) return std::nullopt;
       length = *number;
     } else if (varying) {
-      cursor_.diagnostics().warning(cursor_.location(word),
-                                    name + " without a length is taken as " + unbounded + ", but Flink takes it as " +
-                                        name + "(1): write " + unbounded + " or give a length");
+      cursor_.diagnostics().warning(cursor_.location(word), name + " without a length is taken as " +
+                                                                unbounded + ", but Flink takes it as " +
+                                                                name + "(1): write " + unbounded +
+                                                                " or give a length");
       return simple_type(unbounded, std::move(arrow));
     }
     if (varying && length == kUnbounded) return simple_type(unbounded, std::move(arrow));
@@ -282,9 +290,9 @@ class TypeParser {
 
 const std::vector<std::string>& type_names() {
   static const std::vector<std::string> names = {
-      "BOOLEAN", "TINYINT", "SMALLINT", "INT",       "INTEGER", "BIGINT", "FLOAT", "DOUBLE",    "DECIMAL",
-      "DEC",     "NUMERIC", "STRING",   "CHAR",      "VARCHAR", "BYTES",  "BINARY", "VARBINARY", "DATE",
-      "TIME",    "TIMESTAMP", "TIMESTAMP_LTZ", "ARRAY", "MAP",   "ROW"};
+      "BOOLEAN",   "TINYINT", "SMALLINT", "INT",       "INTEGER",       "BIGINT",  "FLOAT", "DOUBLE",
+      "DECIMAL",   "DEC",     "NUMERIC",  "STRING",    "CHAR",          "VARCHAR", "BYTES", "BINARY",
+      "VARBINARY", "DATE",    "TIME",     "TIMESTAMP", "TIMESTAMP_LTZ", "ARRAY",   "MAP",   "ROW"};
   return names;
 }
 

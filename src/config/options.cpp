@@ -201,8 +201,8 @@ Options validate_options(const std::string& owner, const std::vector<OptionSpec>
     if (!expected) continue;
     std::string found = spec->secret ? "a value that is not shown" : "'" + value.text + "'";
     std::string near = spec->secret ? "" : suggestion(value.text, spec->choices);
-    diagnostics.error(value.location, owner + ": option '" + name + "': found " + found + ", expected " + *expected +
-                                          (near.empty() ? "" : "." + near));
+    diagnostics.error(value.location, owner + ": option '" + name + "': found " + found + ", expected " +
+                                          *expected + (near.empty() ? "" : "." + near));
   }
   for (const OptionSpec& spec : specs) {
     if (!spec.required || is_wildcard(spec) || values.count(spec.name) != 0) continue;
@@ -224,10 +224,11 @@ std::vector<OptionSpec> s3_option_specs() {
   path_style.name = "s3.path-style";
   path_style.type = OptionType::boolean;
   path_style.help = "address buckets by path instead of host name, as MinIO needs it";
-  return {text("s3.endpoint", "URL of the S3 service when it is not AWS, such as http://localhost:9000", false),
-          text("s3.access-key", "access key; AWS_ACCESS_KEY_ID when absent", true),
-          text("s3.secret-key", "secret key; AWS_SECRET_ACCESS_KEY when absent", true),
-          text("s3.region", "region; AWS_REGION when absent", false), path_style};
+  return {
+      text("s3.endpoint", "URL of the S3 service when it is not AWS, such as http://localhost:9000", false),
+      text("s3.access-key", "access key; AWS_ACCESS_KEY_ID when absent", true),
+      text("s3.secret-key", "secret key; AWS_SECRET_ACCESS_KEY when absent", true),
+      text("s3.region", "region; AWS_REGION when absent", false), path_style};
 }
 
 }  // namespace weir

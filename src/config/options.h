@@ -20,8 +20,8 @@ enum class OptionType { string, integer, number, boolean, duration, size, choice
 struct OptionSpec {
   std::string name;  // may end in ".*": every option with that prefix
   OptionType type = OptionType::string;
-  std::string default_value;         // text as a user would write it; empty: none
-  std::string help;                  // one line
+  std::string default_value;  // text as a user would write it; empty: none
+  std::string help;           // one line
   bool required = false;
   bool secret = false;               // its value appears in no log, plan, error or console
   std::vector<std::string> choices;  // for OptionType::choice
@@ -63,14 +63,14 @@ class Options {
   std::map<std::string, OptionValue> values_;
 };
 
-// Checks names (with a suggestion for the near one), types, choices and required options; every problem is one
-// diagnostic. `owner` is how errors name it: "connector 'nats'". `where` is used for what is missing.
+// Checks names (with a suggestion for the near one), types, choices and required options; every problem is
+// one diagnostic. `owner` is how errors name it: "connector 'nats'". `where` is used for what is missing.
 Options validate_options(const std::string& owner, const std::vector<OptionSpec>& specs,
                          const std::map<std::string, OptionValue>& values, const Location& where,
                          Diagnostics& diagnostics);
 
-// The s3.* options that every object-storing connector and setting takes (endpoint, access-key, secret-key, region,
-// path-style). Absent ones fall back to the AWS_* environment variables.
+// The s3.* options that every object-storing connector and setting takes (endpoint, access-key, secret-key,
+// region, path-style). Absent ones fall back to the AWS_* environment variables.
 std::vector<OptionSpec> s3_option_specs();
 
 }  // namespace weir

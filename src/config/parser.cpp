@@ -63,9 +63,11 @@ class StatementParser {
     const Token& first = cursor_.peek();
     if (set_begin_ && first.is_word("END")) return parse_set_end();
     if (first.is_word("INSERT")) return parse_insert();
-    bool begins_set = (first.is_word("EXECUTE") || first.is_word("BEGIN")) && cursor_.peek(1).is_word("STATEMENT");
+    bool begins_set =
+        (first.is_word("EXECUTE") || first.is_word("BEGIN")) && cursor_.peek(1).is_word("STATEMENT");
     if (set_begin_) {
-      cursor_.error(first, "found " + describe(first) + ", expected INSERT INTO or END inside a statement set");
+      cursor_.error(first,
+                    "found " + describe(first) + ", expected INSERT INTO or END inside a statement set");
       cursor_.next();
       return false;
     }
@@ -114,7 +116,12 @@ class StatementParser {
     const Token& first = cursor_.next();
     cursor_.next();
     if (!cursor_.expect_word("SET")) return false;
-    if (first.is_word("EXECUTE") ? !cursor_.expect_word("BEGIN") : !cursor_.expect_symbol(';')) return false;
+    // Without them the statements that follow are still meant to be in the set.
+    if (first.is_word("EXECUTE")) {
+      cursor_.expect_word("BEGIN");
+    } else {
+      cursor_.expect_symbol(';');
+    }
     set_begin_ = &first;
     ++set_count_;
     inserts_before_set_ = statements_.inserts.size();
@@ -133,7 +140,8 @@ class StatementParser {
   bool parse_create() {
     cursor_.next();
     if (cursor_.peek().is_word("OR")) {
-      cursor_.error(cursor_.peek(), "CREATE OR REPLACE is not supported: each name is created once in a file");
+      cursor_.error(cursor_.peek(),
+                    "CREATE OR REPLACE is not supported: each name is created once in a file");
       return false;
     }
     cursor_.accept_word("TEMPORARY");
@@ -158,7 +166,8 @@ class StatementParser {
     if (!parse_object_name(cursor_, "the view's name", view.name)) return false;
     view.location = cursor_.location(name);
     if (cursor_.peek().is_symbol('(')) {
-      cursor_.error(cursor_.peek(), "a column list of a view is not supported: name the columns in its query with AS");
+      cursor_.error(cursor_.peek(),
+                    "a column list of a view is not supported: name the columns in its query with AS");
       return false;
     }
     if (cursor_.accept_word("COMMENT") && !parse_comment_text(cursor_)) return false;
@@ -171,7 +180,8 @@ class StatementParser {
   bool parse_insert() {
     cursor_.next();
     if (cursor_.peek().is_word("OVERWRITE")) {
-      cursor_.error(cursor_.peek(), "INSERT OVERWRITE is not supported: a stream only adds, expected INSERT INTO");
+      cursor_.error(cursor_.peek(),
+                    "INSERT OVERWRITE is not supported: a stream only adds, expected INSERT INTO");
       return false;
     }
     if (!cursor_.expect_word("INTO")) return false;
@@ -186,10 +196,15 @@ class StatementParser {
       return false;
     }
     const Token& inner = cursor_.peek(1);
-    bool query_in_parentheses = inner.is_word("SELECT") || inner.is_word("WITH") || inner.is_word("VALUES") ||
-                                inner.is_symbol('(');
+    bool query_in_parentheses =
+        inner.is_word("SELECT") || inner.is_word("WITH") || inner.is_word("VALUES") || inner.is_symbol('(');
     if (cursor_.peek().is_symbol('(') && !query_in_parentheses) {
-      if (!parse_name_list(cursor_, "a column's name", insert.columns)) return false;
+      std::vector<NamedPlace> names;
+      if (!parse_name_list(cursor_, "a column's name", names)) return false;
+      for (NamedPlace& name : names) {
+        insert.columns.push_back(std::move(name.name));
+        insert.column_locations.push_back(std::move(name.location));
+      }
     }
     if (!parse_query(insert.query, insert.query_location)) return false;
     statements_.inserts.push_back(std::move(insert));
@@ -199,7 +214,8 @@ class StatementParser {
   // The text up to the ';' that ends the statement.
   bool parse_query(std::string& query, Location& location) {
     const Token& first = cursor_.peek();
-    bool is_query = first.is_word("SELECT") || first.is_word("WITH") || first.is_word("VALUES") || first.is_symbol('(');
+    bool is_query =
+        first.is_word("SELECT") || first.is_word("WITH") || first.is_word("VALUES") || first.is_symbol('(');
     if (!is_query) {
       std::string near =
           first.kind == TokenKind::word ? suggestion(first.text, {"SELECT", "VALUES", "WITH"}) : "";

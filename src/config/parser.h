@@ -16,7 +16,8 @@ struct SetStatement {
   OptionValue value;
 };
 
-// Option values are as written: ${…} is not replaced yet, and TableSpec::connector is still among its options.
+// Option values are as written: ${…} is not replaced yet, and TableSpec::connector is still among its
+// options.
 struct Statements {
   std::vector<SetStatement> settings;
   std::vector<TableSpec> tables;

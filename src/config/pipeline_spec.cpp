@@ -42,22 +42,27 @@ OptionSpec setting(std::string name, OptionType type, std::string default_value,
 std::vector<OptionSpec> make_setting_specs() {
   OptionSpec engine = setting("pipeline.engine", OptionType::choice, "embedded", "what runs the queries");
   engine.choices = {"embedded"};
-  OptionSpec evolution = setting("pipeline.schema-evolution", OptionType::choice, "add",
-                                 "columns that a sink's table lacks: 'add' appends them as nullable, 'none' is an error");
+  OptionSpec evolution =
+      setting("pipeline.schema-evolution", OptionType::choice, "add",
+              "columns that a sink's table lacks: 'add' appends them as nullable, 'none' is an error");
   evolution.choices = {"none", "add"};
   std::vector<OptionSpec> specs = {
       setting("pipeline.name", OptionType::string, "", "the pipeline's name; the file's stem when absent"),
       engine,
       setting("pipeline.commit-interval", OptionType::duration, "10 s", "time between two commits"),
       setting("pipeline.batch-rows", OptionType::integer, "8192", "most rows in one batch"),
-      setting("pipeline.batch-latency", OptionType::duration, "50 ms", "longest that a source waits to fill a batch"),
-      setting("pipeline.queue-batches", OptionType::integer, "4", "batches that a queue between two stages holds"),
+      setting("pipeline.batch-latency", OptionType::duration, "50 ms",
+              "longest that a source waits to fill a batch"),
+      setting("pipeline.queue-batches", OptionType::integer, "4",
+              "batches that a queue between two stages holds"),
       setting("pipeline.max-open-partitions", OptionType::integer, "4",
               "partitions of a lake table that are written at the same time"),
       evolution,
-      setting("error-lake.path", OptionType::string, "./weir-data/errors", "folder or s3:// URL of the error lake"),
+      setting("error-lake.path", OptionType::string, "./weir-data/errors",
+              "folder or s3:// URL of the error lake"),
       setting("error-lake.enabled", OptionType::boolean, "true", "'false': a bad event stops the pipeline"),
-      setting("state.path", OptionType::string, "./weir-data/state", "folder or s3:// URL of the pipeline's state"),
+      setting("state.path", OptionType::string, "./weir-data/state",
+              "folder or s3:// URL of the pipeline's state"),
   };
   for (OptionSpec& spec : s3_option_specs()) specs.push_back(std::move(spec));
   return specs;
@@ -91,8 +96,9 @@ class SpecBuilder {
       replace_references(set.value, folder_, diagnostics_);
       auto [entry, added] = values.try_emplace(set.key, set.value);
       if (added || entry->second.text == set.value.text) continue;
-      diagnostics_.error(set.value.location, "'" + set.key + "' is set twice with different values, first at " +
-                                                 entry->second.location.text());
+      diagnostics_.error(
+          set.value.location,
+          "'" + set.key + "' is set twice with different values, first at " + entry->second.location.text());
     }
     spec_.settings = validate_options("SET", setting_specs(), values, {spec_.file, 1, 1}, diagnostics_);
     for (const IntegerRange& range : kIntegerRanges) check_range(values, range);
@@ -112,8 +118,9 @@ class SpecBuilder {
     if (text.empty() || text.find_first_not_of("-0123456789") != std::string::npos) return;
     int64_t value = std::strtoll(text.c_str(), nullptr, 10);
     if (value >= range.low && value <= range.high) return;
-    diagnostics_.error(given->second.location, std::string("'") + range.name + "': found " + text + ", expected " +
-                                                   std::to_string(range.low) + " to " + std::to_string(range.high));
+    diagnostics_.error(given->second.location, std::string("'") + range.name + "': found " + text +
+                                                   ", expected " + std::to_string(range.low) + " to " +
+                                                   std::to_string(range.high));
   }
 
   void build_name() {
@@ -126,16 +133,17 @@ class SpecBuilder {
     }
     spec_.name = std::filesystem::path(spec_.file).stem().string();
     if (is_pipeline_name(spec_.name)) return;
-    diagnostics_.error({spec_.file, 1, 1}, "the file's name '" + spec_.name + "' cannot be the pipeline's name (" +
-                                               kNameRule + "): give one with SET 'pipeline.name' = '…'");
+    diagnostics_.error({spec_.file, 1, 1}, "the file's name '" + spec_.name +
+                                               "' cannot be the pipeline's name (" + kNameRule +
+                                               "): give one with SET 'pipeline.name' = '…'");
   }
 
   // False, with an error, when the name is taken.
   bool claim(const std::string& name, const Location& location, const char* kind) {
     auto [entry, added] = objects_.try_emplace(name, Object{kind, location});
     if (added) return true;
-    diagnostics_.error(location, std::string(kind) + " " + name + ": the name is taken by the " + entry->second.kind +
-                                     " at " + entry->second.location.text());
+    diagnostics_.error(location, std::string(kind) + " " + name + ": the name is taken by the " +
+                                     entry->second.kind + " at " + entry->second.location.text());
     return false;
   }
 
@@ -149,7 +157,8 @@ class SpecBuilder {
       diagnostics_.error(table.location, "table " + table.name + " has no 'connector' in WITH" +
                                              (near.empty() ? "" : ", but it has '" + near + "'"));
     } else if (connector->second.text.empty()) {
-      diagnostics_.error(connector->second.location, "table " + table.name + ": 'connector' must not be empty");
+      diagnostics_.error(connector->second.location,
+                         "table " + table.name + ": 'connector' must not be empty");
     } else {
       table.connector = connector->second.text;
       table.connector_location = connector->second.location;
@@ -178,8 +187,9 @@ class SpecBuilder {
       std::vector<std::string> names;
       for (const TableSpec& known : spec_.tables) names.push_back(known.name);
       std::string near = suggestion(insert.table, names);
-      diagnostics_.error(insert.location, "there is no table " + insert.table + "." +
-                                              (near.empty() ? " Expected a CREATE TABLE for it in this file" : near));
+      diagnostics_.error(insert.location,
+                         "there is no table " + insert.table + "." +
+                             (near.empty() ? " Expected a CREATE TABLE for it in this file" : near));
     }
     spec_.inserts.push_back(std::move(insert));
   }
@@ -188,9 +198,10 @@ class SpecBuilder {
     if (table.columns.empty()) return;
     std::vector<std::string> known;
     for (const ColumnSpec& column : table.columns) known.push_back(column.name);
-    for (const std::string& name : insert.columns) {
+    for (size_t i = 0; i < insert.columns.size(); ++i) {
+      const std::string& name = insert.columns[i];
       if (std::count(known.begin(), known.end(), name) > 0) continue;
-      diagnostics_.error(insert.location,
+      diagnostics_.error(insert.column_locations[i],
                          "table " + table.name + " has no column " + name + "." + suggestion(name, known));
     }
   }

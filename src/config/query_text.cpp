@@ -184,11 +184,13 @@ class StatefulScan {
   const Token& before(size_t i) const { return i > 0 ? tokens_[i - 1] : tokens_.back(); }
 
   static bool begins_query(const Token& token) {
-    return token.is_word("SELECT") || token.is_word("WITH") || token.is_word("VALUES") || token.is_symbol('(');
+    return token.is_word("SELECT") || token.is_word("WITH") || token.is_word("VALUES") ||
+           token.is_symbol('(');
   }
 
   static bool is_window_function(const Token& token) {
-    return token.is_word("TUMBLE") || token.is_word("HOP") || token.is_word("CUMULATE") || token.is_word("SESSION");
+    return token.is_word("TUMBLE") || token.is_word("HOP") || token.is_word("CUMULATE") ||
+           token.is_word("SESSION");
   }
 
   std::string stateful_word(size_t i) const {
@@ -197,7 +199,8 @@ class StatefulScan {
     if (token.is_word("TABLE") && next.is_symbol('(') && is_window_function(at(i + 2))) {
       return "the window " + at(i + 2).text;
     }
-    if (is_window_function(token) && next.is_symbol('(') && at(i + 2).is_word("TABLE")) return "the window " + token.text;
+    if (is_window_function(token) && next.is_symbol('(') && at(i + 2).is_word("TABLE"))
+      return "the window " + token.text;
     if (token.is_word("MATCH_RECOGNIZE") && next.is_symbol('(')) return "MATCH_RECOGNIZE";
     if (token.is_word("FOR") && next.is_word("SYSTEM_TIME")) return "FOR SYSTEM_TIME AS OF";
     if (token.is_word("OVER") && before(i).is_symbol(')') &&
@@ -221,7 +224,11 @@ class StatefulScan {
 
   bool joins(size_t i) const {
     const Token& next = at(i + 1);
-    if (before(i).is_word("CROSS") && next.is_word("UNNEST")) return false;
+    // Elements of the row's own array, not another table's rows.
+    bool keeps_left =
+        !before(i).is_word("RIGHT") && !before(i).is_word("FULL") && !before(i).is_word("OUTER");
+    bool left_outer = before(i).is_word("OUTER") && i > 1 && tokens_[i - 2].is_word("LEFT");
+    if (next.is_word("UNNEST") && at(i + 2).is_symbol('(') && (keeps_left || left_outer)) return false;
     return next.is_identifier() || next.is_symbol('(');
   }
 

@@ -17,7 +17,8 @@ namespace {
 // A secret is a line, not a data set: this stops a path such as /dev/zero.
 constexpr size_t kMaxFileBytes = 1 << 20;
 
-std::optional<std::string> read_reference(const std::string& path, const std::string& folder, std::string& problem) {
+std::optional<std::string> read_reference(const std::string& path, const std::string& folder,
+                                          std::string& problem) {
   std::filesystem::path full = std::filesystem::path(folder) / path;
   std::error_code error;
   if (std::filesystem::is_directory(full, error)) {
@@ -66,7 +67,8 @@ std::optional<std::string> resolve(std::string_view body, const std::string& fol
   }
   std::string hint = colon == std::string_view::npos ? " Did you mean '${env:" + std::string(body) + "}'?"
                                                      : " Write $${ for a literal ${";
-  diagnostics.error(location, "unknown reference " + reference + ", expected ${env:NAME} or ${file:PATH}." + hint);
+  diagnostics.error(location,
+                    "unknown reference " + reference + ", expected ${env:NAME} or ${file:PATH}." + hint);
   return std::nullopt;
 }
 

@@ -7,6 +7,16 @@ std::string Location::text() const {
   return file + ":" + std::to_string(line) + ":" + std::to_string(column);
 }
 
+void Diagnostics::add(Diagnostic entry) {
+  for (const Diagnostic& known : entries_) {
+    bool same_place = known.location.file == entry.location.file &&
+                      known.location.line == entry.location.line &&
+                      known.location.column == entry.location.column;
+    if (same_place && known.message == entry.message) return;
+  }
+  entries_.push_back(std::move(entry));
+}
+
 bool Diagnostics::has_errors() const {
   for (const Diagnostic& entry : entries_) {
     if (!entry.warning) return true;

@@ -21,14 +21,14 @@ struct Diagnostic {
   bool warning = false;
 };
 
-// Collects problems so that one run of `weir check` names them all.
+// Collects problems so that one run of `weir check` names them all. What was already said at the same place is not repeated.
 class Diagnostics {
  public:
   void error(Location location, std::string message) {
-    entries_.push_back({std::move(location), std::move(message), false});
+    add({std::move(location), std::move(message), false});
   }
   void warning(Location location, std::string message) {
-    entries_.push_back({std::move(location), std::move(message), true});
+    add({std::move(location), std::move(message), true});
   }
   bool has_errors() const;
   const std::vector<Diagnostic>& entries() const { return entries_; }
@@ -36,6 +36,8 @@ class Diagnostics {
   Status status() const;
 
  private:
+  void add(Diagnostic entry);
+
   std::vector<Diagnostic> entries_;
 };
 

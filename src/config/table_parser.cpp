@@ -18,14 +18,10 @@ struct MetadataType {
 const std::vector<MetadataType>& metadata_types() {
   static const std::vector<std::string> timestamps = {"TIMESTAMP(3)", "TIMESTAMP(6)", "TIMESTAMP_LTZ(3)",
                                                       "TIMESTAMP_LTZ(6)"};
-  static const std::vector<MetadataType> types = {{"offset", {"BIGINT"}},
-                                                  {"partition", {"STRING"}},
-                                                  {"topic", {"STRING"}},
-                                                  {"subject", {"STRING"}},
-                                                  {"key", {"STRING", "BYTES"}},
-                                                  {"headers", {"MAP<STRING, STRING>"}},
-                                                  {"timestamp", timestamps},
-                                                  {"ingest-time", timestamps}};
+  static const std::vector<MetadataType> types = {
+      {"offset", {"BIGINT"}},    {"partition", {"STRING"}},    {"topic", {"STRING"}},
+      {"subject", {"STRING"}},   {"key", {"STRING", "BYTES"}}, {"headers", {"MAP<STRING, STRING>"}},
+      {"timestamp", timestamps}, {"ingest-time", timestamps}};
   return types;
 }
 
@@ -42,11 +38,6 @@ std::string without_not_null(std::string text) {
   for (size_t at; (at = text.find(" NOT NULL")) != std::string::npos;) text.erase(at, 9);
   return text;
 }
-
-struct NamedPlace {
-  std::string name;
-  Location location;
-};
 
 class TableParser {
  public:
@@ -74,8 +65,9 @@ class TableParser {
   bool refuse_without_options(const Token& name) {
     const Token& found = cursor_.peek();
     if (found.is_word("LIKE") || found.is_word("AS")) {
-      cursor_.error(found, "CREATE TABLE … " + found.text + " is not supported: list the columns, or leave them out "
-                           "and let INSERT INTO give a sink its schema");
+      cursor_.error(found, "CREATE TABLE … " + found.text +
+                               " is not supported: list the columns, or leave them out "
+                               "and let INSERT INTO give a sink its schema");
       return false;
     }
     if (found.kind == TokenKind::word) {
@@ -83,7 +75,8 @@ class TableParser {
       cursor_.expected("WITH ('connector' = '…')" + (near.empty() ? near : "." + near));
       return false;
     }
-    cursor_.error(name, "table " + table_.name + " has no WITH ('connector' = '…'): nothing says where its rows are");
+    cursor_.error(
+        name, "table " + table_.name + " has no WITH ('connector' = '…'): nothing says where its rows are");
     return false;
   }
 
@@ -104,13 +97,15 @@ class TableParser {
       good = good && parsed;
     } while (cursor_.accept_symbol(','));
     if (cursor_.accept_symbol(')')) return true;
-    if (good) cursor_.error(open, "the column list of table " + table_.name + " is never closed: ')' is missing");
+    if (good)
+      cursor_.error(open, "the column list of table " + table_.name + " is never closed: ')' is missing");
     return false;
   }
 
   bool at_element_end() const {
     const Token& token = cursor_.peek();
-    return token.is_symbol(',') || token.is_symbol(')') || token.is_symbol(';') || token.kind == TokenKind::end;
+    return token.is_symbol(',') || token.is_symbol(')') || token.is_symbol(';') ||
+           token.kind == TokenKind::end;
   }
 
   // To the ',' or ')' that ends the element which begins at `begin`.
@@ -142,7 +137,8 @@ class TableParser {
     }
     if (first.is_word("CHECK") && second.is_symbol('(')) return parse_check("");
     if (first.is_word("PRIMARY") && second.is_word("KEY")) return parse_primary_key();
-    if ((first.is_word("UNIQUE") && second.is_symbol('(')) || (first.is_word("FOREIGN") && second.is_word("KEY"))) {
+    if ((first.is_word("UNIQUE") && second.is_symbol('(')) ||
+        (first.is_word("FOREIGN") && second.is_word("KEY"))) {
       cursor_.error(first, "found " + first.text + ", expected a column, CHECK, PRIMARY KEY or WATERMARK");
       return false;
     }
@@ -229,12 +225,13 @@ class TableParser {
       std::string type = without_not_null(column.type.text);
       if (std::count(known.types.begin(), known.types.end(), type) > 0) return true;
       cursor_.error(*place, "metadata '" + column.metadata_key + "' is " + joined(known.types, " or ") +
-                                       ", but column " + column.name + " is declared " + column.type.text);
+                                ", but column " + column.name + " is declared " + column.type.text);
       return true;
     }
     std::string near = suggestion(column.metadata_key, metadata_keys());
     std::string message = "there is no metadata '" + column.metadata_key + "'.";
-    cursor_.error(*place, message + (near.empty() ? " Expected one of " + joined(metadata_keys(), " or ") : near));
+    cursor_.error(*place,
+                  message + (near.empty() ? " Expected one of " + joined(metadata_keys(), " or ") : near));
     return true;
   }
 
@@ -281,7 +278,8 @@ class TableParser {
     if (!parse_expression(check.expression, check.location, false)) return false;
     if (!cursor_.expect_symbol(')', "to close CHECK (")) return false;
     if (cursor_.peek().is_word("NOT") && cursor_.peek(1).is_word("ENFORCED")) {
-      cursor_.error(cursor_.peek(), "a CHECK is always enforced here: rows that fail it go to the error lake");
+      cursor_.error(cursor_.peek(),
+                    "a CHECK is always enforced here: rows that fail it go to the error lake");
       return false;
     }
     cursor_.accept_word("ENFORCED");
@@ -318,13 +316,10 @@ class TableParser {
     Location place = cursor_.location(cursor_.next());
     cursor_.next();
     last_element_ = "PRIMARY KEY";
-    size_t begin = cursor_.position();
-    std::vector<std::string> names;
+    std::vector<NamedPlace> names;
     if (!parse_name_list(cursor_, "a column's name", names)) return false;
     if (!claim_primary_key(place)) return false;
-    for (size_t i = 0; i < names.size(); ++i) {
-      primary_key_.push_back({names[i], cursor_.location(cursor_.at(begin + 1 + 2 * i))});
-    }
+    primary_key_ = std::move(names);
     return expect_not_enforced();
   }
 
@@ -352,27 +347,25 @@ class TableParser {
   bool parse_partitions() {
     cursor_.next();
     if (!cursor_.expect_word("BY")) return false;
-    size_t begin = cursor_.position();
     if (!parse_name_list(cursor_, "a column's name", partitions_)) return false;
-    partition_location_ = cursor_.location(cursor_.at(begin + 1));
-    for (size_t i = 0; i < partitions_.size() && !table_.columns.empty(); ++i) {
-      check_column(partitions_[i], cursor_.location(cursor_.at(begin + 1 + 2 * i)));
-    }
+    if (table_.columns.empty()) return true;
+    for (const NamedPlace& partition : partitions_) check_column(partition.name, partition.location);
     return true;
   }
 
   void add_partition_option() {
     if (partitions_.empty()) return;
+    const Location& place = partitions_[0].location;
     auto given = table_.options.find("partition-by");
     if (given != table_.options.end()) {
-      cursor_.diagnostics().error(given->second.name_location,
-                                  "'partition-by' is given twice, first by PARTITIONED BY at " +
-                                      partition_location_.text());
+      cursor_.diagnostics().error(
+          given->second.name_location,
+          "'partition-by' is given twice, first by PARTITIONED BY at " + place.text());
       return;
     }
     std::string text;
-    for (const std::string& name : partitions_) text += (text.empty() ? "" : ",") + name;
-    table_.options["partition-by"] = {text, partition_location_, partition_location_};
+    for (const NamedPlace& partition : partitions_) text += (text.empty() ? "" : ",") + partition.name;
+    table_.options["partition-by"] = {text, place, place};
   }
 
   bool parse_options() {
@@ -381,7 +374,8 @@ class TableParser {
     do {
       const Token& key = cursor_.peek();
       if (key.kind != TokenKind::string) {
-        cursor_.expected(key.is_symbol(')') ? "another option after ','" : "an option's name in quotes, such as 'connector'");
+        cursor_.expected(key.is_symbol(')') ? "another option after ','"
+                                            : "an option's name in quotes, such as 'connector'");
         return false;
       }
       cursor_.next();
@@ -397,8 +391,8 @@ class TableParser {
       auto [entry, added] = table_.options.try_emplace(
           key.text, OptionValue{value.text, cursor_.location(value), cursor_.location(key)});
       if (!added) {
-        cursor_.error(key, "option '" + key.text + "' is given twice, first at " +
-                               entry->second.name_location.text());
+        cursor_.error(
+            key, "option '" + key.text + "' is given twice, first at " + entry->second.name_location.text());
       }
     } while (cursor_.accept_symbol(','));
     return cursor_.expect_symbol(')', "or ',' after an option");
@@ -410,7 +404,8 @@ class TableParser {
       if (column.name == name) return;
       names.push_back(column.name);
     }
-    cursor_.diagnostics().error(place, "table " + table_.name + " has no column " + name + "." + suggestion(name, names));
+    cursor_.diagnostics().error(
+        place, "table " + table_.name + " has no column " + name + "." + suggestion(name, names));
   }
 
   void check_names() {
@@ -430,8 +425,7 @@ class TableParser {
   std::vector<NamedPlace> primary_key_;
   Location primary_key_location_;
   Location watermark_place_;
-  std::vector<std::string> partitions_;
-  Location partition_location_;
+  std::vector<NamedPlace> partitions_;
 };
 
 }  // namespace
@@ -455,7 +449,7 @@ bool parse_object_name(TokenCursor& cursor, const std::string& what, std::string
   return true;
 }
 
-bool parse_name_list(TokenCursor& cursor, const std::string& what, std::vector<std::string>& names) {
+bool parse_name_list(TokenCursor& cursor, const std::string& what, std::vector<NamedPlace>& names) {
   if (!cursor.expect_symbol('(')) return false;
   std::set<std::string> seen;
   do {
@@ -466,7 +460,7 @@ bool parse_name_list(TokenCursor& cursor, const std::string& what, std::vector<s
       cursor.error(token, *name + " is named twice");
       return false;
     }
-    names.push_back(*name);
+    names.push_back({*name, cursor.location(token)});
   } while (cursor.accept_symbol(','));
   return cursor.expect_symbol(')', "or ','");
 }

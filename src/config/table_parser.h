@@ -10,7 +10,8 @@
 
 namespace weir {
 
-// Reads up to the end of the statement, without its ';'. Nothing: the table is unusable and the errors are reported.
+// Reads up to the end of the statement, without its ';'. Nothing: the table is unusable and the errors are
+// reported.
 std::optional<TableSpec> parse_table(TokenCursor& cursor);
 
 // False, with an error, when IF is not followed by NOT EXISTS.
@@ -19,8 +20,13 @@ bool parse_if_not_exists(TokenCursor& cursor);
 // A bare name: catalogs and databases are refused.
 bool parse_object_name(TokenCursor& cursor, const std::string& what, std::string& name);
 
+struct NamedPlace {
+  std::string name;
+  Location location;
+};
+
 // "(a, b)", without doubles.
-bool parse_name_list(TokenCursor& cursor, const std::string& what, std::vector<std::string>& names);
+bool parse_name_list(TokenCursor& cursor, const std::string& what, std::vector<NamedPlace>& names);
 
 // The string behind COMMENT.
 bool parse_comment_text(TokenCursor& cursor);
