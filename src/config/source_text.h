@@ -21,7 +21,8 @@ struct Diagnostic {
   bool warning = false;
 };
 
-// Collects problems so that one run of `weir check` names them all. What was already said at the same place is not repeated.
+// Collects problems so that one run of `weir check` names them all. What was already said at the same place is
+// not repeated.
 class Diagnostics {
  public:
   void error(Location location, std::string message) {
