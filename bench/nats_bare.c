@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
   jsSubOptions_Init(&options);
   options.Stream = argv[2];
   options.Config.AckPolicy = js_AckAll;
-  options.Config.MaxAckPending = -1;
+  options.Config.MaxAckPending = 1000000000;
   options.Config.DeliverPolicy = js_DeliverAll;
   must(js_PullSubscribe(&subscription, jetstream, ">", NULL, NULL, &options, NULL), "subscribe");
 

@@ -20,6 +20,7 @@ constexpr int64_t kRequestExpiresNs = 30 * kNsPerS;
 constexpr int64_t kHeartbeatNs = 5 * kNsPerS;
 constexpr int64_t kSilenceNs = 3 * kHeartbeatNs;
 constexpr int64_t kAckWaitNs = 3600 * kNsPerS;  // far longer than a commit: redelivery is never how we recover
+constexpr int64_t kMaxAckPending = 1'000'000'000;  // -1 for "no bound" is lost in the library, and 1000 the default
 constexpr int64_t kBatchBytes = 4 << 20;
 constexpr int kRequestsAhead = 4;  // pull requests that overlap, so that the server never waits for the next one
 constexpr size_t kMaxUnacknowledged = 4096;
@@ -189,7 +190,7 @@ class NatsReader final : public PartitionReader {
     config.AckPolicy = acks_ ? js_AckAll : js_AckNone;
     config.AckWait = kAckWaitNs;
     config.MaxDeliver = -1;
-    config.MaxAckPending = -1;
+    config.MaxAckPending = kMaxAckPending;
     if (settings_.filter != ">") config.FilterSubject = settings_.filter.c_str();
     jsConsumerInfo* created = nullptr;
     status = js_AddConsumer(&created, connection_->jetstream(), stream_.c_str(), &config, nullptr, &error);

@@ -194,11 +194,11 @@ Read read_once(const Values& options, std::optional<int64_t> stored = {}, size_t
   return read;
 }
 
-#define EXPECT_SAYS(status, expected_code, words)                                       \
-  do {                                                                                  \
-    EXPECT_EQ((status).code(), expected_code) << (status).message();                    \
-    EXPECT_NE((status).message().find(words), std::string::npos) << (status).message(); \
-  } while (false)
+void expect_says(const Status& status, Code code, const std::string& words, int line) {
+  EXPECT_EQ(status.code(), code) << "line " << line << ": " << status.message();
+  EXPECT_NE(status.message().find(words), std::string::npos) << "line " << line << ": " << status.message();
+}
+#define EXPECT_SAYS(status, code, words) expect_says(status, code, words, __LINE__)
 
 TEST(NatsParts, AckSubjects) {
   const auto parsed = parse_ack_subject("$JS.ACK.ORDERS.weir.1.42.7.1732195463000000001.9");
@@ -232,7 +232,7 @@ TEST(NatsParts, NkeysAndAddresses) {
   // The example of NATS's own documentation.
   EXPECT_EQ(*nkey_public_key("SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"),
             "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4");
-  EXPECT_EQ(nkey_public_key("SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VZ").status().code(), Code::invalid);
+  EXPECT_EQ(nkey_public_key("SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3WY").status().code(), Code::invalid);
   EXPECT_EQ(nkey_seed("/no/such/file").status().code(), Code::invalid);
   EXPECT_EQ(without_user_info("nats://me:secret@host:4222"), "nats://host:4222");
 }
@@ -267,7 +267,7 @@ TEST(NatsSource, ResumesAtEveryPositionAndBatchSize) {
   for (const int64_t from : {1, 2, 1000, 5000, 5001}) {
     const Read read = read_once({{"url", server.url()}}, from, 0, 777);
     ASSERT_TRUE(read.status.ok()) << read.status.message();
-    EXPECT_EQ(read.events, std::vector<SeenEvent>(all.events.begin() + (from - 1), all.events.end())) << from;
+    EXPECT_TRUE(read.events == std::vector<SeenEvent>(all.events.begin() + (from - 1), all.events.end())) << from;
     EXPECT_EQ(read.next, 5001);
   }
 }
@@ -445,6 +445,8 @@ TEST(NatsSource, AcknowledgesWhatIsCommitted) {
   int64_t next = -1;
   ASSERT_TRUE(read_all(*opened.reader, seen, next, 100).ok());
   EXPECT_EQ(publisher.consumer("ORDERS", "mine")->AckFloor.Stream, 0u);
+  const int64_t most = publisher.consumer("ORDERS", "mine")->Config->MaxAckPending;
+  EXPECT_TRUE(most < 0 || most >= 10'000'000) << most << ": delivery would stall between commits";
   EXPECT_EQ(opened.reader->lag(), 0);
   ASSERT_TRUE(opened.reader->acknowledge(45).ok());  // in the middle of a batch: only whole batches below it
   for (int i = 0; i < 200 && publisher.consumer("ORDERS", "mine")->AckFloor.Stream < 40; ++i) {
