@@ -6,6 +6,7 @@
 
 #include <arrow/array.h>
 #include <arrow/builder.h>
+#include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/util/decimal.h>
@@ -286,6 +287,48 @@ TEST_F(DeltaSinkTest, ReplayCommitsATransactionOnce) {
   for (const char* damaged : {"", "{}", "[]", R"({"version":2})", R"({"version":1,"rows":1})"}) {
     EXPECT_EQ(DeltaSealedRows::from_json(damaged).status().code(), Code::invalid) << damaged;
   }
+}
+
+TEST_F(DeltaSinkTest, EveryKindOfValueComesBack) {
+  auto types = arrow::schema({
+      arrow::field("ms", arrow::timestamp(arrow::TimeUnit::MILLI)),
+      arrow::field("utc", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
+      arrow::field("money", arrow::decimal128(12, 2)),
+      arrow::field("day", arrow::date32()),
+      arrow::field("real", arrow::float64()),
+      arrow::field("flag", arrow::boolean()),
+      arrow::field("inner", arrow::struct_({arrow::field("x", arrow::int32())})),
+      arrow::field("list", arrow::list(arrow::field("item", arrow::utf8()))),
+  });
+  arrow::FieldVector fields = types->fields();
+  fields.push_back(arrow::field(kPartitionColumn, arrow::utf8()));
+  fields.push_back(arrow::field(kOffsetColumn, arrow::int64()));
+  auto columns = std::vector<std::string>{
+      "[1500, null]", "[-1, 2]", R"(["12.30", "-0.05"])", "[0, 1]", "[1.5, NaN]", "[true, null]",
+      R"([{"x": 3}, {"x": null}])", R"([["a", null], null])", R"(["0", "0"])", "[0, 1]"};
+  arrow::ArrayVector arrays;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    auto array = arrow::json::ArrayFromJSONString(fields[i]->type(), columns[i]);
+    ASSERT_TRUE(array.ok()) << array.status().ToString();
+    arrays.push_back(*array);
+  }
+  auto first = sink(settings(types));
+  auto opened = first->open("weir/p/");
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  ASSERT_TRUE(first->append(arrow::RecordBatch::Make(arrow::schema(fields), 2, arrays)).ok());
+  auto sealed = first->seal();
+  ASSERT_TRUE(sealed.ok()) << sealed.status().message();
+  EXPECT_EQ(static_cast<DeltaSealedRows&>(**sealed).adds[0].stats_json,
+            R"({"numRecords":2,"minValues":{"ms":"1970-01-01T00:00:01.500000","utc":"1969-12-31T23:59:59.999999Z",)"
+            R"("money":-0.05,"day":"1970-01-01","inner":{"x":3},"_weir_partition":"0","_weir_offset":0},)"
+            R"("maxValues":{"ms":"1970-01-01T00:00:01.500000","utc":"1970-01-01T00:00:00.000002Z","money":12.30,)"
+            R"("day":"1970-01-02","inner":{"x":3},"_weir_partition":"0","_weir_offset":1},)"
+            R"("nullCount":{"ms":1,"utc":0,"money":0,"day":0,"real":0,"flag":1,"inner":{"x":1},"list":1,)"
+            R"("_weir_partition":0,"_weir_offset":0}})");
+  ASSERT_TRUE(first->commit(**sealed, request(0, 2)).ok());
+  EXPECT_EQ(read("SELECT count(*) FROM t WHERE money = 12.30 AND day = DATE '1970-01-01' AND inner['x'] = 3 AND "
+                 "ms = TIMESTAMP '1970-01-01 00:00:01.5' AND list[1] = 'a'"),
+            std::vector<std::string>{"1"});
 }
 
 TEST_F(DeltaSinkTest, StatisticsOfAFile) {
