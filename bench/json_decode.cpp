@@ -1,7 +1,10 @@
 // JSON messages -> typed Arrow on one core, every check on.
 //
-//   bench_json_decode generate DIR [MEGABYTES]   writes DIR/<shape>.ndjson and DIR/<shape>-bad.ndjson (1 % broken)
-//   bench_json_decode run FILE SHAPE [RUNS]      one JSON line: rows, errors, seconds of each run, GB/s, sums
+//   bench_json_decode generate DIR [MEGABYTES]   writes DIR/<shape>.ndjson and DIR/<shape>-bad.ndjson (1 %
+//   broken) bench_json_decode run FILE SHAPE [RUNS]      one JSON line: rows, errors, seconds of each run,
+//   GB/s, sums
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -11,9 +14,6 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-
-#include <arrow/array.h>
-#include <arrow/record_batch.h>
 
 #include "config/data_type.h"
 #include "formats/json/json_format.h"
@@ -27,7 +27,9 @@ constexpr size_t kEventsPerBatch = 8192;
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -35,7 +37,8 @@ double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// What the peers compute in their own words: integers and instants (ms) added, lengths of texts added, trues counted.
+// What the peers compute in their own words: integers and instants (ms) added, lengths of texts added, trues
+// counted.
 struct Sums {
   __int128 integers = 0;
   __int128 instants_ms = 0;
@@ -48,10 +51,12 @@ struct Sums {
 void add(const arrow::Array& array, Sums* sums) {
   switch (array.type_id()) {
     case arrow::Type::INT64:
-      for (int64_t i = 0; i < array.length(); ++i) sums->integers += static_cast<const arrow::Int64Array&>(array).Value(i);
+      for (int64_t i = 0; i < array.length(); ++i)
+        sums->integers += static_cast<const arrow::Int64Array&>(array).Value(i);
       break;
     case arrow::Type::INT32:
-      for (int64_t i = 0; i < array.length(); ++i) sums->integers += static_cast<const arrow::Int32Array&>(array).Value(i);
+      for (int64_t i = 0; i < array.length(); ++i)
+        sums->integers += static_cast<const arrow::Int32Array&>(array).Value(i);
       break;
     case arrow::Type::TIMESTAMP:
       for (int64_t i = 0; i < array.length(); ++i) {
@@ -59,10 +64,12 @@ void add(const arrow::Array& array, Sums* sums) {
       }
       break;
     case arrow::Type::DOUBLE:
-      for (int64_t i = 0; i < array.length(); ++i) sums->doubles += static_cast<const arrow::DoubleArray&>(array).Value(i);
+      for (int64_t i = 0; i < array.length(); ++i)
+        sums->doubles += static_cast<const arrow::DoubleArray&>(array).Value(i);
       break;
     case arrow::Type::BOOL:
-      for (int64_t i = 0; i < array.length(); ++i) sums->trues += static_cast<const arrow::BooleanArray&>(array).Value(i);
+      for (int64_t i = 0; i < array.length(); ++i)
+        sums->trues += static_cast<const arrow::BooleanArray&>(array).Value(i);
       break;
     case arrow::Type::STRING: {
       const auto& text = static_cast<const arrow::StringArray&>(array);
@@ -141,7 +148,8 @@ int run(const std::string& file, const std::string& shape_name, int runs) {
   std::ifstream in(file, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   if (bytes.empty()) return 1;
-  const auto shape = std::find_if(shapes().begin(), shapes().end(), [&](const Shape& s) { return s.name == shape_name; });
+  const auto shape =
+      std::find_if(shapes().begin(), shapes().end(), [&](const Shape& s) { return s.name == shape_name; });
   if (shape == shapes().end()) return 1;
   const std::unique_ptr<Decoder> decoder = make_decoder(*shape);
   const std::vector<EventBatch> batches = batches_of(bytes);
@@ -167,12 +175,14 @@ int run(const std::string& file, const std::string& shape_name, int runs) {
   std::sort(wall.begin(), wall.end());
   const double gigabytes = static_cast<double>(bytes.size()) / 1e9;
   std::printf("{\"engine\":\"weir\",\"shape\":\"%s\",\"bytes\":%zu,\"rows\":%" PRIu64 ",\"errors\":%" PRIu64
-              ",\"cpu_s_best\":%.4f,\"cpu_s_median\":%.4f,\"wall_s_best\":%.4f,\"gb_s_best\":%.3f,\"gb_s_median\":%.3f,"
-              "\"sums\":{\"integers\":%" PRId64 ",\"instants_ms\":%" PRId64 ",\"text_bytes\":%" PRIu64 ",\"trues\":%" PRIu64
-              ",\"elements\":%" PRIu64 ",\"doubles\":%.3f}}\n",
+              ",\"cpu_s_best\":%.4f,\"cpu_s_median\":%.4f,\"wall_s_best\":%.4f,\"gb_s_best\":%.3f,\"gb_s_"
+              "median\":%.3f,"
+              "\"sums\":{\"integers\":%" PRId64 ",\"instants_ms\":%" PRId64 ",\"text_bytes\":%" PRIu64
+              ",\"trues\":%" PRIu64 ",\"elements\":%" PRIu64 ",\"doubles\":%.3f}}\n",
               shape_name.c_str(), bytes.size(), rows, errors, cpu.front(), cpu[cpu.size() / 2], wall.front(),
               gigabytes / cpu.front(), gigabytes / cpu[cpu.size() / 2], static_cast<int64_t>(sums.integers),
-              static_cast<int64_t>(sums.instants_ms), sums.text_bytes, sums.trues, sums.elements, sums.doubles);
+              static_cast<int64_t>(sums.instants_ms), sums.text_bytes, sums.trues, sums.elements,
+              sums.doubles);
   return 0;
 }
 
@@ -181,8 +191,10 @@ int run(const std::string& file, const std::string& shape_name, int runs) {
 
 int main(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
-  if (command == "generate" && argc >= 3) return weir::bench::generate(argv[2], argc > 3 ? std::stoul(argv[3]) : 200);
-  if (command == "run" && argc >= 4) return weir::bench::run(argv[2], argv[3], argc > 4 ? std::stoi(argv[4]) : 7);
+  if (command == "generate" && argc >= 3)
+    return weir::bench::generate(argv[2], argc > 3 ? std::stoul(argv[3]) : 200);
+  if (command == "run" && argc >= 4)
+    return weir::bench::run(argv[2], argv[3], argc > 4 ? std::stoi(argv[4]) : 7);
   std::fprintf(stderr, "usage: bench_json_decode generate DIR [MEGABYTES] | run FILE SHAPE [RUNS]\n");
   return 2;
 }

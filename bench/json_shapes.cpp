@@ -49,16 +49,18 @@ void money(Random& random, std::string* out) {
 void degrees(Random& random, std::string* out) {
   char buffer[40];
   std::snprintf(buffer, sizeof(buffer), "%s%llu.%06llu", random.below(2) ? "-" : "",
-                static_cast<unsigned long long>(random.below(90)), static_cast<unsigned long long>(random.below(1000000)));
+                static_cast<unsigned long long>(random.below(90)),
+                static_cast<unsigned long long>(random.below(1000000)));
   *out += buffer;
 }
 
 void timestamp(Random& random, uint64_t n, std::string* out) {
   const uint64_t ms = n * 7 + random.below(7);
   char buffer[40];
-  std::snprintf(buffer, sizeof(buffer), "\"2026-%02d-%02dT%02d:%02d:%02d.%03d\"", static_cast<int>(ms / 2419200000 % 12 + 1),
-                static_cast<int>(ms / 86400000 % 28 + 1), static_cast<int>(ms / 3600000 % 24),
-                static_cast<int>(ms / 60000 % 60), static_cast<int>(ms / 1000 % 60), static_cast<int>(ms % 1000));
+  std::snprintf(buffer, sizeof(buffer), "\"2026-%02d-%02dT%02d:%02d:%02d.%03d\"",
+                static_cast<int>(ms / 2419200000 % 12 + 1), static_cast<int>(ms / 86400000 % 28 + 1),
+                static_cast<int>(ms / 3600000 % 24), static_cast<int>(ms / 60000 % 60),
+                static_cast<int>(ms / 1000 % 60), static_cast<int>(ms % 1000));
   *out += buffer;
 }
 
@@ -155,17 +157,26 @@ void wide(Random& random, uint64_t n, std::string* out) {
 const std::vector<Shape>& shapes() {
   static const std::vector<Shape> all = [] {
     Shape flat{"flat",
-               {{"auction", "BIGINT"}, {"bidder", "BIGINT"}, {"price", "BIGINT"}, {"channel", "STRING"}, {"url", "STRING"},
-                {"reserve", "DOUBLE"}, {"is_open", "BOOLEAN"}, {"date_time", "TIMESTAMP(3)"}, {"extra", "STRING"}}};
-    Shape nested{"nested",
-                 {{"order_id", "BIGINT"},
-                  {"placed_at", "TIMESTAMP(3)"},
-                  {"customer",
-                   "ROW<id BIGINT, name STRING, email STRING, address ROW<street STRING, city STRING, zip STRING, "
-                   "geo ROW<lat DOUBLE, lon DOUBLE>>>"},
-                  {"items",
-                   "ARRAY<ROW<sku STRING, title STRING, quantity INT, price DOUBLE, in_stock BOOLEAN, tags ARRAY<STRING>>>"},
-                  {"note", "STRING"}}};
+               {{"auction", "BIGINT"},
+                {"bidder", "BIGINT"},
+                {"price", "BIGINT"},
+                {"channel", "STRING"},
+                {"url", "STRING"},
+                {"reserve", "DOUBLE"},
+                {"is_open", "BOOLEAN"},
+                {"date_time", "TIMESTAMP(3)"},
+                {"extra", "STRING"}}};
+    Shape nested{
+        "nested",
+        {{"order_id", "BIGINT"},
+         {"placed_at", "TIMESTAMP(3)"},
+         {"customer",
+          "ROW<id BIGINT, name STRING, email STRING, address ROW<street STRING, city STRING, zip STRING, "
+          "geo ROW<lat DOUBLE, lon DOUBLE>>>"},
+         {"items",
+          "ARRAY<ROW<sku STRING, title STRING, quantity INT, price DOUBLE, in_stock BOOLEAN, tags "
+          "ARRAY<STRING>>>"},
+         {"note", "STRING"}}};
     Shape wide{"wide", {}};
     for (int i = 0; i < 100; ++i) {
       static const char* const kTypes[] = {"BIGINT", "BIGINT",  "BIGINT",       "BIGINT", "DOUBLE",

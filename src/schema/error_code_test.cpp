@@ -1,9 +1,9 @@
 #include "schema/error_code.h"
 
+#include <gtest/gtest.h>
+
 #include <set>
 #include <string_view>
-
-#include <gtest/gtest.h>
 
 namespace weir {
 namespace {

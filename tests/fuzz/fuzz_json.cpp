@@ -1,11 +1,11 @@
 // Any bytes between two good events: no crash, valid arrays, both neighbours unharmed.
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>
-
-#include <arrow/array.h>
-#include <arrow/record_batch.h>
 
 #include "config/data_type.h"
 #include "formats/json/json_format.h"
@@ -43,7 +43,8 @@ std::unique_ptr<Decoder> make(bool lenient) {
   }
   std::map<std::string, OptionValue> values;
   if (lenient) {
-    for (const char* name : {"allow-strings-as-numbers", "allow-numbers-as-strings", "allow-integral-floats"}) {
+    for (const char* name :
+         {"allow-strings-as-numbers", "allow-numbers-as-strings", "allow-integral-floats"}) {
       values[std::string("json.") + name].text = "true";
     }
     values["json.unknown-fields"].text = "keep";

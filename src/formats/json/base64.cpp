@@ -27,7 +27,8 @@ int64_t decode_base64(std::string_view text, uint8_t* out) {
     const int pads = last ? (text[i + 3] == '=') + (text[i + 3] == '=' && text[i + 2] == '=') : 0;
     uint32_t bits = 0;
     for (size_t k = 0; k < 4; ++k) {
-      const int value = k + static_cast<size_t>(pads) >= 4 ? 0 : kValues[static_cast<unsigned char>(text[i + k])];
+      const int value =
+          k + static_cast<size_t>(pads) >= 4 ? 0 : kValues[static_cast<unsigned char>(text[i + k])];
       if (value < 0) return -1;
       bits = bits << 6 | static_cast<uint32_t>(value);
     }

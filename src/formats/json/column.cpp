@@ -133,7 +133,8 @@ std::shared_ptr<arrow::ArrayData> Column::finish(int64_t rows) {
     const int64_t end = offsets[rows];
     auto offset_buffer = offset_bytes.take((rows + 1) * static_cast<int64_t>(sizeof(int32_t)));
     if (kind == Kind::list) {
-      array = arrow::ArrayData::Make(type, rows, {validity, offset_buffer}, {children[0]->finish(end)}, nulls);
+      array =
+          arrow::ArrayData::Make(type, rows, {validity, offset_buffer}, {children[0]->finish(end)}, nulls);
     } else if (kind == Kind::map) {
       auto entries = arrow::ArrayData::Make(type->field(0)->type(), end, {nullptr},
                                             {children[0]->finish(end), children[1]->finish(end)}, 0);
@@ -228,7 +229,8 @@ Result<std::unique_ptr<Column>> compile_column(const std::string& path, const Da
     WEIR_TRY(child(1, "value", *map.item_field()));
     const Kind key = column->children[0]->kind;
     if (key != Kind::text && (key < Kind::int8 || key > Kind::int64)) {
-      return Status::invalid("column '" + path + "': the keys of a JSON object are strings or integers, not " +
+      return Status::invalid("column '" + path +
+                             "': the keys of a JSON object are strings or integers, not " +
                              column->children[0]->type_text);
     }
   } else if (column->kind == Kind::row) {

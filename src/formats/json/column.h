@@ -4,15 +4,15 @@
 // again replaces it, and a bad row is rolled back by not counting it: nothing is undone.
 #pragma once
 
+#include <arrow/array/data.h>
+#include <arrow/buffer.h>
+#include <arrow/type.h>
+
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <arrow/array/data.h>
-#include <arrow/buffer.h>
-#include <arrow/type.h>
 
 #include "base/status.h"
 #include "config/pipeline_spec.h"
@@ -22,8 +22,23 @@ namespace weir::json {
 struct ObjectPlan;
 
 enum class Kind : uint8_t {
-  boolean, int8, int16, int32, int64, float32, float64, decimal, text, binary, date, time32, time64, timestamp,
-  list, map, row,
+  boolean,
+  int8,
+  int16,
+  int32,
+  int64,
+  float32,
+  float64,
+  decimal,
+  text,
+  binary,
+  date,
+  time32,
+  time64,
+  timestamp,
+  list,
+  map,
+  row,
 };
 
 // Bytes that grow; the content up to the capacity survives growth.
@@ -48,10 +63,10 @@ struct GrowingBytes {
 struct Column {
   Kind kind = Kind::boolean;
   bool nullable = true;
-  int width = 0;        // bytes of a fixed-width value
-  int precision = 0;    // of a decimal
+  int width = 0;      // bytes of a fixed-width value
+  int precision = 0;  // of a decimal
   int scale = 0;
-  int max_length = -1;  // of text, in code points
+  int max_length = -1;           // of text, in code points
   int64_t units_per_second = 1;  // of time and timestamp
   int fraction_digits = 0;       // that such a unit holds: 0, 3, 6 or 9
   std::string type_text;         // for messages
@@ -62,7 +77,7 @@ struct Column {
   uint8_t* values = nullptr;  // fixed width; booleans as a byte each
   int32_t* offsets = nullptr;
   GrowingBytes valid_bytes, value_bytes, offset_bytes;
-  GrowingBytes data;  // of text and binary
+  GrowingBytes data;                              // of text and binary
   std::vector<std::unique_ptr<Column>> children;  // list: element; map: key, value; row: its fields
   std::unique_ptr<ObjectPlan> object;             // of a row
 

@@ -4,8 +4,8 @@
 
 namespace weir::json {
 
-Result<std::unique_ptr<Decoder>> JsonDecoder::create(const std::vector<ColumnSpec>& columns, Settings settings,
-                                                     const std::string& rest_column) {
+Result<std::unique_ptr<Decoder>> JsonDecoder::create(const std::vector<ColumnSpec>& columns,
+                                                     Settings settings, const std::string& rest_column) {
   std::unique_ptr<JsonDecoder> decoder(new JsonDecoder(std::move(settings)));
   std::vector<std::string> names;
   std::vector<Column*> fields;
@@ -15,7 +15,8 @@ Result<std::unique_ptr<Decoder>> JsonDecoder::create(const std::vector<ColumnSpe
     if (!column.ok()) return column.status();
     if (!rest_column.empty() && spec.name == rest_column) {
       if ((*column)->kind != Kind::text || !spec.nullable || spec.type.max_length >= 0) {
-        return Status::invalid("json.rest-column '" + rest_column + "' must be a nullable column of type STRING");
+        return Status::invalid("json.rest-column '" + rest_column +
+                               "' must be a nullable column of type STRING");
       }
       decoder->rest_ = column->get();
     } else {

@@ -24,7 +24,8 @@ TEST(Json, Booleans) {
   EXPECT_EQ(one("BOOLEAN", "false"), "false");
   EXPECT_EQ(one("BOOLEAN", "null"), "null");
   for (const char* bad : {"1", "\"true\"", "[]", "{}"}) EXPECT_EQ(one("BOOLEAN", bad), "wrong_type") << bad;
-  for (const char* bad : {"True", "tru", "truex", "falsy"}) EXPECT_EQ(one("BOOLEAN", bad), "malformed") << bad;
+  for (const char* bad : {"True", "tru", "truex", "falsy"})
+    EXPECT_EQ(one("BOOLEAN", bad), "malformed") << bad;
 }
 
 TEST(Json, IntegersInRangeOnly) {
@@ -40,8 +41,10 @@ TEST(Json, IntegersInRangeOnly) {
   EXPECT_EQ(one("BIGINT", "99999999999999999999999999999999999999999999"), "out_of_range");
   EXPECT_EQ(one("BIGINT", "123456789012345678"), "123456789012345678");
   EXPECT_EQ(one("BIGINT", "-0"), "0");
-  for (const char* bad : {"1.5", "1.0", "1e3", "\"1\"", "true", "[1]"}) EXPECT_EQ(one("BIGINT", bad), "wrong_type") << bad;
-  for (const char* bad : {"01", "+1", "1.", "-", ".5", "1e", "0x10", "NaN", "Infinity", "--1", "1 2", "12a"}) {
+  for (const char* bad : {"1.5", "1.0", "1e3", "\"1\"", "true", "[1]"})
+    EXPECT_EQ(one("BIGINT", bad), "wrong_type") << bad;
+  for (const char* bad :
+       {"01", "+1", "1.", "-", ".5", "1e", "0x10", "NaN", "Infinity", "--1", "1 2", "12a"}) {
     EXPECT_EQ(one("BIGINT", bad), "malformed") << bad;
   }
 }
@@ -61,10 +64,11 @@ TEST(Json, Floats) {
 
 TEST(Json, DoublesAreRoundedCorrectly) {
   JsonTable table({{"v", "DOUBLE"}}, {});
-  for (const char* text : {"0.1", "123456789.123456789", "9007199254740993", "9007199254740992.5", "1.7976931348623157e308",
-                           "5e-324", "2.2250738585072011e-308", "0.30000000000000004", "1e22", "1e23", "-0.0",
-                           "179769313486231570000000000000000000000000000000000", "1234567890123456789012345678901234567890",
-                           "0.000000000000000000000000000000000000001", "3.141592653589793238462643383279502884197"}) {
+  for (const char* text :
+       {"0.1", "123456789.123456789", "9007199254740993", "9007199254740992.5", "1.7976931348623157e308",
+        "5e-324", "2.2250738585072011e-308", "0.30000000000000004", "1e22", "1e23", "-0.0",
+        "179769313486231570000000000000000000000000000000000", "1234567890123456789012345678901234567890",
+        "0.000000000000000000000000000000000000001", "3.141592653589793238462643383279502884197"}) {
     const DecodedRows decoded = table.decode({std::string("{\"v\":") + text + "}"});
     ASSERT_TRUE(decoded.errors.empty()) << text;
     const double found = static_cast<const arrow::DoubleArray&>(*decoded.rows->column(0)).Value(0);
@@ -84,7 +88,8 @@ TEST(Json, DecimalsAreExact) {
   EXPECT_EQ(one("DECIMAL(12,2)", "1.234"), "out_of_range");
   EXPECT_EQ(one("DECIMAL(4,2)", "99.99"), "99.99");
   EXPECT_EQ(one("DECIMAL(4,2)", "100"), "out_of_range");
-  EXPECT_EQ(one("DECIMAL(38,0)", "99999999999999999999999999999999999999"), "99999999999999999999999999999999999999");
+  EXPECT_EQ(one("DECIMAL(38,0)", "99999999999999999999999999999999999999"),
+            "99999999999999999999999999999999999999");
   EXPECT_EQ(one("DECIMAL(38,0)", "100000000000000000000000000000000000000"), "out_of_range");
   EXPECT_EQ(one("DECIMAL(38,0)", "1e37"), "10000000000000000000000000000000000000");
   EXPECT_EQ(one("DECIMAL(38,0)", "1e999999999999999999999"), "out_of_range");
@@ -101,7 +106,8 @@ TEST(Json, Text) {
   EXPECT_EQ(one("STRING", R"("a\u0000b")"), std::string("a\0b", 3));
   const std::string lengthy(1000, 'x');
   EXPECT_EQ(one("STRING", "\"" + lengthy + "\\n" + lengthy + "\""), lengthy + "\n" + lengthy);
-  for (const char* bad : {R"("\ud800")", R"("\ud800x")", R"("\udc00")", R"("\ud800\u0041")", R"("\ud800\n")"}) {
+  for (const char* bad :
+       {R"("\ud800")", R"("\ud800x")", R"("\udc00")", R"("\ud800\u0041")", R"("\ud800\n")"}) {
     EXPECT_EQ(one("STRING", bad), "invalid_utf8") << bad;
   }
   for (const char* bad : {R"("\x")", R"("\u12")", R"("\u12g4")", "\"a\nb\"", "\"a", "\"a\\\"", "'a'"}) {
@@ -129,7 +135,8 @@ TEST(Json, Binary) {
   EXPECT_EQ(bytes("\"aGVs\""), "hel");
   EXPECT_EQ(bytes("\"\""), "");
   EXPECT_EQ(bytes("\"\\u0061GVs\""), "hel");
-  for (const char* bad : {"\"aGVsbG8\"", "\"aGVsbG9=\"", "\"aGV$\"", "\"a===\"", "\"=aGV\"", "\"aG=s\"", "1"}) {
+  for (const char* bad :
+       {"\"aGVsbG8\"", "\"aGVsbG9=\"", "\"aGV$\"", "\"a===\"", "\"=aGV\"", "\"aG=s\"", "1"}) {
     EXPECT_EQ(bytes(bad), "wrong_type") << bad;
   }
   EXPECT_EQ(bytes("\"hi \\u00e9\"", {{"json.binary-encoding", "utf8"}}), "hi é");
@@ -139,8 +146,9 @@ TEST(Json, DatesAndTimes) {
   EXPECT_EQ(one("DATE", "\"2026-11-21\""), "2026-11-21");
   EXPECT_EQ(one("DATE", "\"2024-02-29\""), "2024-02-29");
   EXPECT_EQ(one("DATE", "\"0001-01-01\""), "0001-01-01");
-  for (const char* bad : {"\"2026-02-29\"", "\"2026-13-01\"", "\"2026-00-01\"", "\"2026-01-00\"", "\"2026-1-1\"",
-                          "\"26-01-01\"", "\"0000-01-01\"", "\"2026-01-01T00:00:00\"", "\"\"", "\"2026/01/01\"", "\"1900-02-29\""}) {
+  for (const char* bad : {"\"2026-02-29\"", "\"2026-13-01\"", "\"2026-00-01\"", "\"2026-01-00\"",
+                          "\"2026-1-1\"", "\"26-01-01\"", "\"0000-01-01\"", "\"2026-01-01T00:00:00\"", "\"\"",
+                          "\"2026/01/01\"", "\"1900-02-29\""}) {
     EXPECT_EQ(one("DATE", bad), "bad_timestamp") << bad;
   }
   EXPECT_EQ(one("DATE", "20000"), "wrong_type");
@@ -148,8 +156,8 @@ TEST(Json, DatesAndTimes) {
   EXPECT_EQ(one("TIME(3)", "\"12:34:56.5\""), "12:34:56.500");
   EXPECT_EQ(one("TIME(6)", "\"23:59:59.999999\""), "23:59:59.999999");
   EXPECT_EQ(one("TIME(3)", "\"12:34\""), "12:34:00.000");
-  for (const char* bad : {"\"24:00:00\"", "\"12:60:00\"", "\"12:00:60\"", "\"12:00:00.\"", "\"12:00:00Z\"", "\"1:00:00\"",
-                          "\"12:00:00.0001\"", "\"noon\""}) {
+  for (const char* bad : {"\"24:00:00\"", "\"12:60:00\"", "\"12:00:60\"", "\"12:00:00.\"", "\"12:00:00Z\"",
+                          "\"1:00:00\"", "\"12:00:00.0001\"", "\"noon\""}) {
     EXPECT_EQ(one("TIME(3)", bad), "bad_timestamp") << bad;
   }
 }
@@ -166,9 +174,10 @@ TEST(Json, Timestamps) {
   EXPECT_EQ(one("TIMESTAMP(3)", "\"2026-11-21T13:24:23.123000\""), "2026-11-21 13:24:23.123");
   EXPECT_EQ(one("TIMESTAMP(3)", R"("2026-11-21\u005413:24:23")"), "2026-11-21 13:24:23.000");
   EXPECT_EQ(one("TIMESTAMP_LTZ(3)", "\"2026-11-21T13:24:23+01:00\""), "2026-11-21 12:24:23.000Z");
-  for (const char* bad : {"\"2026-11-21\"", "\"2026-11-21T\"", "\"2026-11-21T25:00:00\"", "\"2026-11-31T00:00:00\"",
-                          "\"2026-11-21T13:24:23.1234\"", "\"2026-11-21T13:24:23+25:00\"", "\"2026-11-21T13:24:23 Z\"",
-                          "\"yesterday\"", "\"\"", "\"2026-11-21T13:24:23Zx\"", "\"2026-11-21T13:24:2\""}) {
+  for (const char* bad :
+       {"\"2026-11-21\"", "\"2026-11-21T\"", "\"2026-11-21T25:00:00\"", "\"2026-11-31T00:00:00\"",
+        "\"2026-11-21T13:24:23.1234\"", "\"2026-11-21T13:24:23+25:00\"", "\"2026-11-21T13:24:23 Z\"",
+        "\"yesterday\"", "\"\"", "\"2026-11-21T13:24:23Zx\"", "\"2026-11-21T13:24:2\""}) {
     EXPECT_EQ(one("TIMESTAMP(3)", bad), "bad_timestamp") << bad;
   }
   EXPECT_EQ(one("TIMESTAMP(3)", "1795267463"), "wrong_type");
@@ -176,20 +185,28 @@ TEST(Json, Timestamps) {
 }
 
 TEST(Json, EpochTimestamps) {
-  EXPECT_EQ(one("TIMESTAMP(3)", "1795267463", {{"json.timestamp-format", "epoch-s"}}), "2026-11-21 13:24:23.000");
-  EXPECT_EQ(one("TIMESTAMP(6)", "1795267463123", {{"json.timestamp-format", "epoch-ms"}}), "2026-11-21 13:24:23.123000");
-  EXPECT_EQ(one("TIMESTAMP(3)", "1795267463123000", {{"json.timestamp-format", "epoch-us"}}), "2026-11-21 13:24:23.123");
-  EXPECT_EQ(one("TIMESTAMP(3)", "1795267463123001", {{"json.timestamp-format", "epoch-us"}}), "bad_timestamp");
+  EXPECT_EQ(one("TIMESTAMP(3)", "1795267463", {{"json.timestamp-format", "epoch-s"}}),
+            "2026-11-21 13:24:23.000");
+  EXPECT_EQ(one("TIMESTAMP(6)", "1795267463123", {{"json.timestamp-format", "epoch-ms"}}),
+            "2026-11-21 13:24:23.123000");
+  EXPECT_EQ(one("TIMESTAMP(3)", "1795267463123000", {{"json.timestamp-format", "epoch-us"}}),
+            "2026-11-21 13:24:23.123");
+  EXPECT_EQ(one("TIMESTAMP(3)", "1795267463123001", {{"json.timestamp-format", "epoch-us"}}),
+            "bad_timestamp");
   EXPECT_EQ(one("TIMESTAMP(3)", "-1", {{"json.timestamp-format", "epoch-ms"}}), "1969-12-31 23:59:59.999");
-  EXPECT_EQ(one("TIMESTAMP(9)", "9223372036854775807", {{"json.timestamp-format", "epoch-s"}}), "out_of_range");
+  EXPECT_EQ(one("TIMESTAMP(9)", "9223372036854775807", {{"json.timestamp-format", "epoch-s"}}),
+            "out_of_range");
   EXPECT_EQ(one("TIMESTAMP(3)", "1.5", {{"json.timestamp-format", "epoch-s"}}), "wrong_type");
-  EXPECT_EQ(one("TIMESTAMP(3)", "\"2026-11-21T13:24:23\"", {{"json.timestamp-format", "epoch-s"}}), "wrong_type");
+  EXPECT_EQ(one("TIMESTAMP(3)", "\"2026-11-21T13:24:23\"", {{"json.timestamp-format", "epoch-s"}}),
+            "wrong_type");
 }
 
 TEST(Json, NestedValues) {
-  JsonTable table({{"a", "ARRAY<INT>"}, {"m", "MAP<STRING, INT>"}, {"r", "ROW<x INT, y ARRAY<ROW<z STRING>>>"}}, {});
-  const DecodedRows decoded = table.decode(
-      {R"({"a":[1,null,3],"m":{"k":1,"l":null},"r":{"x":1,"y":[{"z":"q"},{},null]}})", R"({"a":[],"m":{},"r":{}})", "{}"});
+  JsonTable table(
+      {{"a", "ARRAY<INT>"}, {"m", "MAP<STRING, INT>"}, {"r", "ROW<x INT, y ARRAY<ROW<z STRING>>>"}}, {});
+  const DecodedRows decoded =
+      table.decode({R"({"a":[1,null,3],"m":{"k":1,"l":null},"r":{"x":1,"y":[{"z":"q"},{},null]}})",
+                    R"({"a":[],"m":{},"r":{}})", "{}"});
   ASSERT_EQ(decoded.rows->num_rows(), 3);
   EXPECT_EQ((*decoded.rows->column(0)->GetScalar(0))->ToString(), "list<item: int32>[1, null, 3]");
   EXPECT_EQ(decoded.rows->column(0)->null_count(), 1);
@@ -204,7 +221,8 @@ TEST(Json, NestedValues) {
   EXPECT_EQ(one("MAP<STRING, INT>", R"({"a":1,"a":2})"), "duplicate_key");
   EXPECT_EQ(one("MAP<INT, INT>", R"({"0":1,"-0":2})"), "duplicate_key");
   EXPECT_EQ(one("ARRAY<INT NOT NULL>", "[1,null]"), "missing_required");
-  for (const char* bad : {"[1,]", "[,1]", "[1 2]", "[1", "[1}"}) EXPECT_EQ(one("ARRAY<INT>", bad), "malformed") << bad;
+  for (const char* bad : {"[1,]", "[,1]", "[1 2]", "[1", "[1}"})
+    EXPECT_EQ(one("ARRAY<INT>", bad), "malformed") << bad;
   for (const char* bad : {"{}", "1", "\"[]\""}) EXPECT_EQ(one("ARRAY<INT>", bad), "wrong_type") << bad;
 }
 
@@ -221,9 +239,33 @@ TEST(Json, Structure) {
   EXPECT_EQ(table.row(" \r\n\t{ \"a\" : 1 } \n"), "1");
   EXPECT_EQ(table.row("{}"), "null");
   EXPECT_EQ(table.row("{\"\\u0061\":1}"), "1");
-  for (const char* bad : {"", "  ", "{", "}", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{,}", "{a:1}", "{\"a\":1}}",
-                          "{\"a\":1}{\"a\":2}", "{\"a\":1} x", "[1", "nope", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "\xef\xbb\xbf{}",
-                          "{\"b\":{\"c\":1}", "{\"b\":[1}", "{\"a", "{\"", "{\"a\":1}\x01", "/**/{}", "[1,2]]", "\"a", "1 2"}) {
+  for (const char* bad : {"",
+                          "  ",
+                          "{",
+                          "}",
+                          "{\"a\"}",
+                          "{\"a\":}",
+                          "{\"a\":1",
+                          "{\"a\":1,}",
+                          "{,}",
+                          "{a:1}",
+                          "{\"a\":1}}",
+                          "{\"a\":1}{\"a\":2}",
+                          "{\"a\":1} x",
+                          "[1",
+                          "nope",
+                          "{\"a\" 1}",
+                          "{\"a\":1 \"b\":2}",
+                          "\xef\xbb\xbf{}",
+                          "{\"b\":{\"c\":1}",
+                          "{\"b\":[1}",
+                          "{\"a",
+                          "{\"",
+                          "{\"a\":1}\x01",
+                          "/**/{}",
+                          "[1,2]]",
+                          "\"a",
+                          "1 2"}) {
     EXPECT_EQ(table.row(bad), "malformed") << bad;
   }
   for (const char* bad : {"[1]", "1", "\"a\"", "null", "true", "[{\"a\":1}]", "-1.5e3"}) {
@@ -233,11 +275,13 @@ TEST(Json, Structure) {
 
 TEST(Json, SkippedFieldsAreValidated) {
   JsonTable table({{"a", "INT"}}, {});
-  for (const char* good : {"1", "-1.5e+10", "\"x\\n\\u00e9\"", "[]", "{}", "[1,[2,{\"b\":null}]]", "true", "{\"a\":{\"a\":1}}"}) {
+  for (const char* good : {"1", "-1.5e+10", "\"x\\n\\u00e9\"", "[]", "{}", "[1,[2,{\"b\":null}]]", "true",
+                           "{\"a\":{\"a\":1}}"}) {
     EXPECT_EQ(table.row(std::string("{\"z\":") + good + ",\"a\":1}"), "1") << good;
   }
-  for (const char* bad : {"01", "+1", "1.", "tru", "nul", "[1,]", "{\"b\"}", "{\"b\":}", "{b:1}", "\"\\x\"", "\"\t\"", "[1}", "{]",
-                          "NaN", "-", "1e", "[1 2]", "\"\\u00g0\"", "{\"b\":1,}", "'x'", "", "[", "\"abc"}) {
+  for (const char* bad : {"01",    "+1",          "1.",         "tru", "nul", "[1,]", "{\"b\"}", "{\"b\":}",
+                          "{b:1}", "\"\\x\"",     "\"\t\"",     "[1}", "{]",  "NaN",  "-",       "1e",
+                          "[1 2]", "\"\\u00g0\"", "{\"b\":1,}", "'x'", "",    "[",    "\"abc"}) {
     const std::string payload = std::string("{\"z\":") + bad + ",\"a\":1}";
     EXPECT_EQ(table.row(payload), "malformed") << payload;
   }
@@ -249,7 +293,8 @@ TEST(Json, SkippedFieldsAreValidated) {
 
 TEST(Json, InvalidUtf8NamesItsByte) {
   JsonTable table({{"a", "STRING"}}, {});
-  for (const char* bytes : {"\xff", "\xc3(", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\x80", "\xf4\x90\x80\x80"}) {
+  for (const char* bytes : {"\xff", "\xc3(", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82",
+                            "\x80", "\xf4\x90\x80\x80"}) {
     for (const char* field : {"a", "unknown"}) {
       const std::string before = std::string("{\"") + field + "\":\"é" + std::string(70, 'x');
       const ErrorRecord error = table.error(before + bytes + "\"}");
@@ -291,7 +336,8 @@ TEST(Json, DuplicateKeys) {
   EXPECT_EQ(error.byte, 14);
 
   JsonTable last({{"a", "INT"}, {"s", "STRING"}, {"l", "ARRAY<STRING>"}}, {{"json.duplicate-keys", "last"}});
-  EXPECT_EQ(last.row(R"({"a":1,"s":"long text","l":["a","b"],"a":2,"s":"x","l":["c"]})"), "2|x|list<item: string>[c]");
+  EXPECT_EQ(last.row(R"({"a":1,"s":"long text","l":["a","b"],"a":2,"s":"x","l":["c"]})"),
+            "2|x|list<item: string>[c]");
   JsonTable first({{"a", "INT"}, {"s", "STRING"}}, {{"json.duplicate-keys", "first"}});
   EXPECT_EQ(first.row(R"({"a":1,"s":"p","a":2,"s":"q","a":"not looked at"})"), "1|p");
   EXPECT_EQ(first.row(R"({"a":1,"a":nope})"), "malformed");
@@ -325,18 +371,22 @@ TEST(Json, UnknownFields) {
   EXPECT_EQ(error.field, "/r/x~1y~0");
   EXPECT_EQ(error.byte, 12);
 
-  JsonTable keep({{"a", "INT"}, {"rest", "STRING"}}, {{"json.unknown-fields", "keep"}, {"json.rest-column", "rest"}});
+  JsonTable keep({{"a", "INT"}, {"rest", "STRING"}},
+                 {{"json.unknown-fields", "keep"}, {"json.rest-column", "rest"}});
   EXPECT_EQ(keep.row(R"({"z": [1, 2.50],"a":1,"q\u0041" : "x\n"})"), R"(1|{"z":[1, 2.50],"q\u0041":"x\n"})");
   EXPECT_EQ(keep.row(R"({"a":1})"), "1|null");
   EXPECT_EQ(keep.row(R"({"rest":5})"), R"(null|{"rest":5})");
-  JsonTable last({{"rest", "STRING"}},
-                 {{"json.unknown-fields", "keep"}, {"json.rest-column", "rest"}, {"json.duplicate-keys", "last"}});
+  JsonTable last(
+      {{"rest", "STRING"}},
+      {{"json.unknown-fields", "keep"}, {"json.rest-column", "rest"}, {"json.duplicate-keys", "last"}});
   EXPECT_EQ(last.row(R"({"z":1,"y":2,"z":3})"), R"({"z":3,"y":2})");
 
   EXPECT_FALSE(make_json_decoder({{"a", "INT"}}, {{"json.unknown-fields", "keep"}}).ok());
   EXPECT_FALSE(make_json_decoder({{"a", "INT"}}, {{"json.rest-column", "a"}}).ok());
-  EXPECT_FALSE(make_json_decoder({{"a", "INT"}}, {{"json.unknown-fields", "keep"}, {"json.rest-column", "a"}}).ok());
-  EXPECT_FALSE(make_json_decoder({{"a", "INT"}}, {{"json.unknown-fields", "keep"}, {"json.rest-column", "b"}}).ok());
+  EXPECT_FALSE(
+      make_json_decoder({{"a", "INT"}}, {{"json.unknown-fields", "keep"}, {"json.rest-column", "a"}}).ok());
+  EXPECT_FALSE(
+      make_json_decoder({{"a", "INT"}}, {{"json.unknown-fields", "keep"}, {"json.rest-column", "b"}}).ok());
 }
 
 TEST(Json, ManyUnknownKeysAreNotRemembered) {
@@ -375,7 +425,8 @@ TEST(Json, Leniencies) {
   EXPECT_EQ(one("BIGINT", "\"-12\"", strings), "-12");
   EXPECT_EQ(one("DOUBLE", "\"1.5\"", strings), "1.5");
   EXPECT_EQ(one("TINYINT", "\"300\"", strings), "out_of_range");
-  for (const char* bad : {"\"\"", "\"1x\"", "\"01\"", "\" 1\"", "\"1.5\""}) EXPECT_EQ(one("INT", bad, strings), "wrong_type") << bad;
+  for (const char* bad : {"\"\"", "\"1x\"", "\"01\"", "\" 1\"", "\"1.5\""})
+    EXPECT_EQ(one("INT", bad, strings), "wrong_type") << bad;
   const OptionTexts numbers = {{"json.allow-numbers-as-strings", "true"}};
   EXPECT_EQ(one("STRING", "1.50", numbers), "1.50");
   EXPECT_EQ(one("VARCHAR(2)", "123", numbers), "out_of_range");
@@ -387,8 +438,8 @@ TEST(Json, Leniencies) {
   EXPECT_EQ(one("INT", "1.5", integral), "wrong_type");
   EXPECT_EQ(one("INT", "1e30", integral), "out_of_range");
   const OptionTexts nulls = {{"json.null-literals", "N/A,-"}};
-  for (const char* type : {"INT", "STRING", "DOUBLE", "BOOLEAN", "DATE", "TIME(3)", "TIMESTAMP(3)", "DECIMAL(4,2)", "BYTES",
-                           "ARRAY<INT>", "ROW<a INT>"}) {
+  for (const char* type : {"INT", "STRING", "DOUBLE", "BOOLEAN", "DATE", "TIME(3)", "TIMESTAMP(3)",
+                           "DECIMAL(4,2)", "BYTES", "ARRAY<INT>", "ROW<a INT>"}) {
     EXPECT_EQ(one(type, "\"N/A\"", nulls), "null") << type;
     EXPECT_EQ(one(type, "\"-\"", nulls), "null") << type;
   }
@@ -420,7 +471,9 @@ TEST(Json, ErrorsSayWhatWasFoundAndWhere) {
 }
 
 TEST(Json, KeysInAnyOrderAndShape) {
-  JsonTable table({{"a", "INT"}, {"b", "INT"}, {"a_key_that_is_longer_than_thirty_two_bytes", "INT"}, {"q\"}", "INT"}}, {});
+  JsonTable table(
+      {{"a", "INT"}, {"b", "INT"}, {"a_key_that_is_longer_than_thirty_two_bytes", "INT"}, {"q\"}", "INT"}},
+      {});
   const std::string longest = "\"a_key_that_is_longer_than_thirty_two_bytes\"";
   const DecodedRows decoded = table.decode({
       "{\"a\":1,\"b\":2," + longest + ":3,\"q\\\"}\":4}",
@@ -432,7 +485,8 @@ TEST(Json, KeysInAnyOrderAndShape) {
   ASSERT_TRUE(decoded.errors.empty()) << decoded.errors[0].message;
   for (int column = 0; column < 4; ++column) {
     for (int row = 0; row < 5; ++row) {
-      EXPECT_EQ(static_cast<const arrow::Int32Array&>(*decoded.rows->column(column)).Value(row), column + 1) << row;
+      EXPECT_EQ(static_cast<const arrow::Int32Array&>(*decoded.rows->column(column)).Value(row), column + 1)
+          << row;
     }
   }
   // A key that seems to be there because the next payload goes on.
@@ -454,7 +508,9 @@ TEST(Json, BadRowsLeaveTheirNeighboursAlone) {
     good.push_back("{\"id\":" + std::to_string(i) + "," + body + "\"end\":1}");
     // Bad at the very end, after everything was written, and bad inside nested values.
     mixed.push_back("{\"id\":" + std::to_string(i) + "," + body + "\"end\":\"x\"}");
-    mixed.push_back("{\"id\":7,\"s\":\"junk\",\"l\":[{\"x\":\"a\",\"y\":[1,2,3,4]},{\"x\":\"b\",\"y\":[1,\"bad\"]}],\"end\":1}");
+    mixed.push_back(
+        "{\"id\":7,\"s\":\"junk\",\"l\":[{\"x\":\"a\",\"y\":[1,2,3,4]},{\"x\":\"b\",\"y\":[1,\"bad\"]}],"
+        "\"end\":1}");
     mixed.push_back("{\"m\":{\"k\":\"v\",\"l\":\"w\",\"k\":\"x\"}}");
     rows.push_back(static_cast<uint32_t>(mixed.size()));
     mixed.push_back(good.back());

@@ -18,17 +18,36 @@ std::vector<OptionSpec> json_options() {
   return {
       choice("json.unknown-fields", {"ignore", "reject", "keep"},
              "fields that the table does not have; keep: the top-level ones go into json.rest-column"),
-      {"json.rest-column", OptionType::string, "", "STRING column for unknown fields, as one JSON object", false, false, {}},
-      choice("json.duplicate-keys", {"reject", "last", "first"}, "which of a key's values counts when it is given twice"),
+      {"json.rest-column",
+       OptionType::string,
+       "",
+       "STRING column for unknown fields, as one JSON object",
+       false,
+       false,
+       {}},
+      choice("json.duplicate-keys", {"reject", "last", "first"},
+             "which of a key's values counts when it is given twice"),
       {"json.max-size", OptionType::size, "1 mb", "largest payload, at most 1 gb", false, false, {}},
-      {"json.max-depth", OptionType::integer, "64", "deepest nesting of objects and arrays, at most 1024", false, false, {}},
+      {"json.max-depth",
+       OptionType::integer,
+       "64",
+       "deepest nesting of objects and arrays, at most 1024",
+       false,
+       false,
+       {}},
       choice("json.timestamp-format", {"iso8601", "epoch-s", "epoch-ms", "epoch-us"},
              "text, or integers since 1970-01-01 UTC"),
       choice("json.binary-encoding", {"base64", "utf8"}, "what the strings of BYTES columns hold"),
       flag("json.allow-strings-as-numbers", "numbers may also be given as strings: \"12\""),
       flag("json.allow-numbers-as-strings", "STRING columns also take numbers, as they are written"),
       flag("json.allow-integral-floats", "integer columns also take 1.0 and 1e3"),
-      {"json.null-literals", OptionType::string, "", "strings that mean null, separated by commas: N/A,-", false, false, {}},
+      {"json.null-literals",
+       OptionType::string,
+       "",
+       "strings that mean null, separated by commas: N/A,-",
+       false,
+       false,
+       {}},
   };
 }
 
@@ -84,8 +103,9 @@ Result<std::unique_ptr<Decoder>> create_json(const std::vector<ColumnSpec>& colu
   const std::string rest = options.string("json.rest-column");
   const bool keep = settings->unknown_fields == json::UnknownFields::keep;
   if (keep == rest.empty()) {
-    return Status::invalid(keep ? "json.unknown-fields = 'keep' needs json.rest-column, the STRING column to keep them in"
-                                : "json.rest-column needs json.unknown-fields = 'keep'");
+    return Status::invalid(
+        keep ? "json.unknown-fields = 'keep' needs json.rest-column, the STRING column to keep them in"
+             : "json.rest-column needs json.unknown-fields = 'keep'");
   }
   return json::JsonDecoder::create(columns, std::move(*settings), rest);
 }
@@ -93,7 +113,8 @@ Result<std::unique_ptr<Decoder>> create_json(const std::vector<ColumnSpec>& colu
 }  // namespace
 
 FormatInfo json_format() {
-  return {"json", "one JSON object an event, checked strictly against the table's columns", json_options(), create_json};
+  return {"json", "one JSON object an event, checked strictly against the table's columns", json_options(),
+          create_json};
 }
 
 }  // namespace weir

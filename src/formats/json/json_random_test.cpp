@@ -1,9 +1,9 @@
 // Random tables and values, written as JSON by one program text and read back by another; and random damage.
+#include <arrow/util/decimal.h>
+
 #include <cinttypes>
 #include <random>
 #include <sstream>
-
-#include <arrow/util/decimal.h>
 
 #include "formats/json/json_test_table.h"
 
@@ -40,15 +40,18 @@ std::string canonical(const arrow::Array& array, int64_t i) {
     case arrow::Type::INT32: return std::to_string(static_cast<const arrow::Int32Array&>(array).Value(i));
     case arrow::Type::INT64: return std::to_string(static_cast<const arrow::Int64Array&>(array).Value(i));
     case arrow::Type::DOUBLE: return exact(static_cast<const arrow::DoubleArray&>(array).Value(i));
-    case arrow::Type::FLOAT: return exact(static_cast<double>(static_cast<const arrow::FloatArray&>(array).Value(i)));
+    case arrow::Type::FLOAT:
+      return exact(static_cast<double>(static_cast<const arrow::FloatArray&>(array).Value(i)));
     case arrow::Type::DECIMAL128: return static_cast<const arrow::Decimal128Array&>(array).FormatValue(i);
     case arrow::Type::STRING: return hex(static_cast<const arrow::StringArray&>(array).GetView(i));
     case arrow::Type::DATE32: return std::to_string(static_cast<const arrow::Date32Array&>(array).Value(i));
-    case arrow::Type::TIMESTAMP: return std::to_string(static_cast<const arrow::TimestampArray&>(array).Value(i));
+    case arrow::Type::TIMESTAMP:
+      return std::to_string(static_cast<const arrow::TimestampArray&>(array).Value(i));
     case arrow::Type::LIST: {
       const auto& list = static_cast<const arrow::ListArray&>(array);
       std::string text = "[";
-      for (int64_t k = list.value_offset(i); k < list.value_offset(i + 1); ++k) text += canonical(*list.values(), k) + ";";
+      for (int64_t k = list.value_offset(i); k < list.value_offset(i + 1); ++k)
+        text += canonical(*list.values(), k) + ";";
       return text + "]";
     }
     case arrow::Type::MAP: {
@@ -93,7 +96,9 @@ Type random_type(Engine& random, int depth) {
   if (choice == 5) return {"FLOAT", Type::float32, 0, {}, {}};
   if (choice == 6) return {"DECIMAL(20,3)", Type::decimal, 0, {}, {}};
   if (choice == 7) return {"STRING", Type::text_, 0, {}, {}};
-  if (choice == 8) return below(random, 2) ? Type{"DATE", Type::date, 0, {}, {}} : Type{"TIMESTAMP(3)", Type::timestamp, 0, {}, {}};
+  if (choice == 8)
+    return below(random, 2) ? Type{"DATE", Type::date, 0, {}, {}}
+                            : Type{"TIMESTAMP(3)", Type::timestamp, 0, {}, {}};
   Type child = random_type(random, depth - 1);
   if (choice == 9) return {"ARRAY<" + child.text + ">", Type::list, 0, {child}, {}};
   if (choice == 10) return {"MAP<STRING, " + child.text + ">", Type::map, 0, {child}, {}};
@@ -115,8 +120,9 @@ const char* space(Engine& random) {
 
 Value random_text(Engine& random) {
   static const std::pair<const char*, const char*> kPieces[] = {
-      {"a", "a"},       {"xyz", "xyz"},   {"é", "é"},      {"\\u00e9", "é"},      {"\\ud83d\\ude00", "😀"}, {"😀", "😀"},
-      {"\\\"", "\""}, {"\\\\", "\\"}, {"\\n", "\n"}, {"\\/", "/"}, {"}", "}"}, {"{[", "{["}, {",:", ",:"},
+      {"a", "a"}, {"xyz", "xyz"}, {"é", "é"},     {"\\u00e9", "é"}, {"\\ud83d\\ude00", "😀"},
+      {"😀", "😀"}, {"\\\"", "\""}, {"\\\\", "\\"}, {"\\n", "\n"},    {"\\/", "/"},
+      {"}", "}"}, {"{[", "{["},   {",:", ",:"},
   };
   Value value{"\"", ""};
   std::string plain;
@@ -143,7 +149,8 @@ Value random_date(Engine& random, bool with_time) {
   if (!with_time) return {json + "\"", std::to_string(days)};
   const int64_t offset = static_cast<int64_t>(below(random, 25)) - 12;
   std::snprintf(buffer, sizeof(buffer), "%c%02" PRId64 ":%02" PRId64 ":%02" PRId64 ".%03" PRId64 "%+03d:00\"",
-                below(random, 2) ? 'T' : ' ', ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000, static_cast<int>(offset));
+                below(random, 2) ? 'T' : ' ', ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000,
+                static_cast<int>(offset));
   return {json + buffer, std::to_string(days * 86400000 + ms - offset * 3600000)};
 }
 
@@ -165,7 +172,8 @@ Value random_object(Engine& random, const std::vector<std::string>& names, const
     members.push_back("\"unknown" + std::to_string(below(random, 1000)) + "\":{\"a\":[1,\"x\\n\",null]}");
   }
   if (below(random, 3) == 0) std::shuffle(members.begin(), members.end(), random);
-  for (size_t i = 0; i < members.size(); ++i) value.json += (i ? "," : "") + std::string(space(random)) + members[i] + space(random);
+  for (size_t i = 0; i < members.size(); ++i)
+    value.json += (i ? "," : "") + std::string(space(random)) + members[i] + space(random);
   value.json += "}";
   value.canonical += ")";
   return value;
@@ -182,19 +190,22 @@ Value random_value(Engine& random, const Type& type) {
       return {std::to_string(number), std::to_string(number)};
     }
     case Type::float64: {
-      const double number = below(random, 2) ? static_cast<double>(static_cast<int64_t>(random()) % 1000000) / 100
-                                             : std::ldexp(static_cast<double>(random()), static_cast<int>(below(random, 1800)) - 900);
+      const double number =
+          below(random, 2)
+              ? static_cast<double>(static_cast<int64_t>(random()) % 1000000) / 100
+              : std::ldexp(static_cast<double>(random()), static_cast<int>(below(random, 1800)) - 900);
       std::snprintf(buffer, sizeof(buffer), below(random, 2) ? "%.17g" : "%.17E", number);
       return {buffer, exact(number)};
     }
     case Type::float32: {
-      const float number = std::ldexp(static_cast<float>(random() % 16777216), static_cast<int>(below(random, 200)) - 120);
+      const float number =
+          std::ldexp(static_cast<float>(random() % 16777216), static_cast<int>(below(random, 200)) - 120);
       std::snprintf(buffer, sizeof(buffer), "%.9g", static_cast<double>(number));
       return {buffer, exact(static_cast<double>(number))};
     }
     case Type::decimal: {
-      std::snprintf(buffer, sizeof(buffer), "%s%" PRIu64 ".%03d", below(random, 2) ? "-" : "", 1 + random() % 10000000000000000u,
-                    static_cast<int>(below(random, 1000)));
+      std::snprintf(buffer, sizeof(buffer), "%s%" PRIu64 ".%03d", below(random, 2) ? "-" : "",
+                    1 + random() % 10000000000000000u, static_cast<int>(below(random, 1000)));
       return {below(random, 2) ? buffer : "\"" + std::string(buffer) + "\"", buffer};
     }
     case Type::text_: return random_text(random);
@@ -216,7 +227,8 @@ Value random_value(Engine& random, const Type& type) {
       for (size_t i = 0; i < count; ++i) {
         const std::string key = "k" + std::to_string(i);
         const Value element = random_value(random, type.children[0]);
-        value.json += (i ? "," : "") + std::string(space(random)) + "\"" + key + "\":" + element.json + space(random);
+        value.json +=
+            (i ? "," : "") + std::string(space(random)) + "\"" + key + "\":" + element.json + space(random);
         value.canonical += hex(key) + "=" + element.canonical + ";";
       }
       return {value.json + "}", value.canonical + ">"};
@@ -243,7 +255,8 @@ struct RandomTable {
 
 std::string canonical_row(const arrow::RecordBatch& rows, int64_t i) {
   std::string text = "(";
-  for (int column = 0; column < rows.num_columns(); ++column) text += canonical(*rows.column(column), i) + ";";
+  for (int column = 0; column < rows.num_columns(); ++column)
+    text += canonical(*rows.column(column), i) + ";";
   return text + ")";
 }
 
@@ -260,8 +273,9 @@ TEST(JsonRandom, ValuesComeBackAsTheyWere) {
         payloads.push_back(values.back().json);
       }
       const DecodedRows decoded = table.decode(payloads);
-      ASSERT_TRUE(decoded.errors.empty()) << "seed " << seed << ": " << decoded.errors[0].message << " at "
-                                          << decoded.errors[0].byte << " of " << payloads[decoded.errors[0].event];
+      ASSERT_TRUE(decoded.errors.empty())
+          << "seed " << seed << ": " << decoded.errors[0].message << " at " << decoded.errors[0].byte
+          << " of " << payloads[decoded.errors[0].event];
       for (size_t i = 0; i < values.size(); ++i) {
         ASSERT_EQ(canonical_row(*decoded.rows, static_cast<int64_t>(i)), values[i].canonical)
             << "seed " << seed << ": " << payloads[i];
@@ -271,7 +285,8 @@ TEST(JsonRandom, ValuesComeBackAsTheyWere) {
 }
 
 void damage(Engine& random, std::string* payload) {
-  static const std::string kBytes = std::string("{}[]\",:\\0123456789.eE+-tfnu \n\xff\xc3\x80\x01", 35) + '\0';
+  static const std::string kBytes =
+      std::string("{}[]\",:\\0123456789.eE+-tfnu \n\xff\xc3\x80\x01", 35) + '\0';
   const size_t times = 1 + below(random, 3);
   for (size_t i = 0; i < times && !payload->empty(); ++i) {
     const size_t at = below(random, payload->size());

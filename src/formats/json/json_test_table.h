@@ -1,17 +1,17 @@
 // For tests: a table in DDL types, decoded from payloads that lie side by side in one buffer.
 #pragma once
 
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/scalar.h>
+#include <gtest/gtest.h>
+
 #include <cstring>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <arrow/array.h>
-#include <arrow/record_batch.h>
-#include <arrow/scalar.h>
-#include <gtest/gtest.h>
 
 #include "config/data_type.h"
 #include "formats/json/json_format.h"
@@ -21,7 +21,8 @@ namespace weir {
 using ColumnTexts = std::vector<std::pair<std::string, std::string>>;
 using OptionTexts = std::map<std::string, std::string>;
 
-inline Result<std::unique_ptr<Decoder>> make_json_decoder(const ColumnTexts& columns, const OptionTexts& options = {}) {
+inline Result<std::unique_ptr<Decoder>> make_json_decoder(const ColumnTexts& columns,
+                                                          const OptionTexts& options = {}) {
   std::vector<ColumnSpec> specs;
   for (const auto& [name, text] : columns) {
     auto parsed = parse_type_text(text);

@@ -1,7 +1,7 @@
 // How the members of one object (the event itself, or a ROW column) are found.
 //
-// Producers write the same keys in the same order. Each key that was seen remembers which key followed it last
-// time; that one is compared first, with one vector instruction, and only a surprise is hashed.
+// Producers write the same keys in the same order. Each key that was seen remembers which key followed it
+// last time; that one is compared first, with one vector instruction, and only a surprise is hashed.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,11 @@ struct Slot {
   alignas(32) char pattern[32] = {};
   uint32_t predicted_size = 0;
   uint32_t mask = 0;
-  std::string long_pattern;   // all of it where it does not fit in 32 bytes
-  std::string key;            // as it is called, without quotes or escapes
-  Column* column = nullptr;   // null: a field that the table does not have
-  uint64_t stamp = 0;         // of the object it was seen in last
-  Slot* next = nullptr;       // what followed it last time
+  std::string long_pattern;  // all of it where it does not fit in 32 bytes
+  std::string key;           // as it is called, without quotes or escapes
+  Column* column = nullptr;  // null: a field that the table does not have
+  uint64_t stamp = 0;        // of the object it was seen in last
+  Slot* next = nullptr;      // what followed it last time
 
   bool matches(const char* at) const {
     return predicted_size != 0 && same_bytes_32(at, pattern, mask) &&

@@ -23,7 +23,8 @@ inline bool same_bytes_32(const char* a, const char* b, uint32_t mask) {
 #endif
 }
 
-// Copies 32 bytes to `to` (when not null) and gives a bit for each that cannot stand in a string as it is: '"',
+// Copies 32 bytes to `to` (when not null) and gives a bit for each that cannot stand in a string as it is:
+// '"',
 // '\\' and control characters.
 template <bool copy>
 inline uint32_t special_bytes_32(const char* from, uint8_t* to) {

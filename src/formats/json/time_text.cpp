@@ -58,7 +58,8 @@ TimeOutcome take_time(std::string_view* text, int fraction_digits, int64_t* seco
       *fraction = value * kPowers[fraction_digits - digits];
     }
   }
-  if (hour < 0 || minute < 0 || second < 0 || hour > 23 || minute > 59 || second > 59) return TimeOutcome::not_iso;
+  if (hour < 0 || minute < 0 || second < 0 || hour > 23 || minute > 59 || second > 59)
+    return TimeOutcome::not_iso;
   *seconds = hour * 3600 + minute * 60 + second;
   text->remove_prefix(used);
   return outcome;

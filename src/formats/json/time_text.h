@@ -8,15 +8,16 @@ namespace weir::json {
 
 enum class TimeOutcome {
   ok,
-  not_iso,         // the text is no such date or time
-  too_precise,     // digits other than 0 beyond what the type holds
-  out_of_range,    // the type cannot hold the instant
+  not_iso,       // the text is no such date or time
+  too_precise,   // digits other than 0 beyond what the type holds
+  out_of_range,  // the type cannot hold the instant
 };
 
 // "2026-11-21" -> days since 1970-01-01; years 0001 to 9999.
 TimeOutcome parse_date(std::string_view text, int64_t* days);
 
-// "12:34", "12:34:56" or "12:34:56.789" -> units since midnight, `fraction_digits` (0, 3, 6, 9) of them a second.
+// "12:34", "12:34:56" or "12:34:56.789" -> units since midnight, `fraction_digits` (0, 3, 6, 9) of them a
+// second.
 TimeOutcome parse_time(std::string_view text, int fraction_digits, int64_t* units);
 
 // What follows the 10 bytes of the date: 'T', 't' or ' ', a time, and optionally 'Z' or an offset such as

@@ -1,12 +1,12 @@
 #include "formats/json/walk.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
-#include <type_traits>
 #include <limits>
+#include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
-
-#include <simdjson.h>
 
 #include "formats/json/number.h"
 #include "formats/json/scan.h"
@@ -40,17 +40,19 @@ inline uint64_t take_digits(const char** at) {
 
 Walk::Walk(Settings settings) : settings_(std::move(settings)) {}
 
-// Every loop below stops at the '}' that ends the payload, or at the first NUL of a padded copy: only strings and
-// closed objects can reach past the end, and check for it.
-bool Walk::read_event(ObjectPlan& root, Column* rest, std::string_view payload, int64_t row, ErrorRecord* error) {
+// Every loop below stops at the '}' that ends the payload, or at the first NUL of a padded copy: only strings
+// and closed objects can reach past the end, and check for it.
+bool Walk::read_event(ObjectPlan& root, Column* rest, std::string_view payload, int64_t row,
+                      ErrorRecord* error) {
   error_ = error;
   error->field.clear();
   depth_ = 1;
   begin_ = payload.data();
   end_ = begin_ + payload.size();
   if (static_cast<int64_t>(payload.size()) > settings_.max_size) {
-    return fail(ErrorCode::too_large, nullptr, std::to_string(payload.size()) + " bytes, json.max-size is " +
-                                                   std::to_string(settings_.max_size)) != nullptr;
+    return fail(ErrorCode::too_large, nullptr,
+                std::to_string(payload.size()) + " bytes, json.max-size is " +
+                    std::to_string(settings_.max_size)) != nullptr;
   }
   if (!is_ascii(begin_, payload.size()) && !simdjson::validate_utf8(begin_, payload.size())) {
     return fail(ErrorCode::invalid_utf8, begin_ + first_invalid_utf8(payload), "not UTF-8") != nullptr;
@@ -165,7 +167,8 @@ const char* Walk::object(ObjectPlan& plan, const char* at, int64_t row, bool is_
 }
 
 // A key that the table does not have, or one that this object had before.
-const char* Walk::member(ObjectPlan& plan, Slot* slot, const char* key, const char* at, int64_t row, bool is_root) {
+const char* Walk::member(ObjectPlan& plan, Slot* slot, const char* key, const char* at, int64_t row,
+                         bool is_root) {
   const bool again = slot->stamp == plan.stamp;
   slot->stamp = plan.stamp;
   if (again) {
@@ -419,8 +422,8 @@ bool Walk::map_key(Column& keys, std::string_view key, const char* at, int64_t r
   const char* stop = number_end(token.c_str());
   __int128 number = 0;
   if (stop != token.c_str() + token.size() || token.find_first_of(".eE") != std::string::npos) {
-    return fail(ErrorCode::wrong_type, at, "expected a key of " + keys.type_text + ", found " + describe(at)) !=
-           nullptr;
+    return fail(ErrorCode::wrong_type, at,
+                "expected a key of " + keys.type_text + ", found " + describe(at)) != nullptr;
   }
   if (exact_decimal(token, 38, 0, &number) != NumberOutcome::ok) number = static_cast<__int128>(1) << 100;
   return put_integer(keys, number, at, at, row) != nullptr;
@@ -458,11 +461,25 @@ const char* Walk::float64(Column& column, const char* at, int64_t row) {
     fraction = p - point;
     count += fraction;
     if (fraction == 0 || count > 19) return number(column, at, row);
-    static constexpr uint64_t kPowers[] = {
-        1ull,           10ull,           100ull,           1000ull,           10000ull,
-        100000ull,      1000000ull,      10000000ull,      100000000ull,      1000000000ull,
-        10000000000ull, 100000000000ull, 1000000000000ull, 10000000000000ull, 100000000000000ull,
-        1000000000000000ull, 10000000000000000ull, 100000000000000000ull, 1000000000000000000ull};
+    static constexpr uint64_t kPowers[] = {1ull,
+                                           10ull,
+                                           100ull,
+                                           1000ull,
+                                           10000ull,
+                                           100000ull,
+                                           1000000ull,
+                                           10000000ull,
+                                           100000000ull,
+                                           1000000000ull,
+                                           10000000000ull,
+                                           100000000000ull,
+                                           1000000000000ull,
+                                           10000000000000ull,
+                                           100000000000000ull,
+                                           1000000000000000ull,
+                                           10000000000000000ull,
+                                           100000000000000000ull,
+                                           1000000000000000000ull};
     mantissa = mantissa * kPowers[fraction] + more;
   }
   if ((*p | 0x20) == 'e') return number(column, at, row);
@@ -501,7 +518,8 @@ const char* Walk::text(Column& column, const char* at, int64_t row) {
   column.put_text_end(row, size);
   if (column.max_length >= 0 && size - begin > column.max_length) {
     const uint8_t* bytes = column.data.data;
-    const auto points = std::count_if(bytes + begin, bytes + size, [](uint8_t c) { return (c & 0xC0) != 0x80; });
+    const auto points =
+        std::count_if(bytes + begin, bytes + size, [](uint8_t c) { return (c & 0xC0) != 0x80; });
     if (points > column.max_length) {
       return fail(ErrorCode::out_of_range, at,
                   std::to_string(points) + " characters do not fit into " + column.type_text);

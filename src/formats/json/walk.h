@@ -1,7 +1,8 @@
 // One event's walk: from text to one row of the columns, checking everything on the way.
 //
-// The text is read once, left to right, by recursive descent along the columns' types; what the table does not
-// have is validated and skipped. There is no index of the structure and no tree: the schema says what comes next.
+// The text is read once, left to right, by recursive descent along the columns' types; what the table does
+// not have is validated and skipped. There is no index of the structure and no tree: the schema says what
+// comes next.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +37,9 @@ class Walk {
  public:
   explicit Walk(Settings settings);
 
-  // Writes the event to `row` of the root's columns, which have room for it. False: `error` has code, message,
-  // field and byte, and the row's content is to be overwritten. `rest`: the column for unknown fields, or null.
-  // 64 bytes after the payload must be readable; their content does not matter.
+  // Writes the event to `row` of the root's columns, which have room for it. False: `error` has code,
+  // message, field and byte, and the row's content is to be overwritten. `rest`: the column for unknown
+  // fields, or null. 64 bytes after the payload must be readable; their content does not matter.
   bool read_event(ObjectPlan& root, Column* rest, std::string_view payload, int64_t row, ErrorRecord* error);
 
  private:
@@ -51,8 +52,10 @@ class Walk {
   // Readers take the first byte of a value and give the byte after it, or null after fail().
   const char* value(Column& column, const char* at, int64_t row);
   const char* object(ObjectPlan& plan, const char* at, int64_t row, bool is_root);
-  const char* member(ObjectPlan& plan, Slot* slot, const char* key, const char* at, int64_t row, bool is_root);
-  const char* unknown_member(std::string_view key, bool again, const char* key_at, const char* at, bool is_root);
+  const char* member(ObjectPlan& plan, Slot* slot, const char* key, const char* at, int64_t row,
+                     bool is_root);
+  const char* unknown_member(std::string_view key, bool again, const char* key_at, const char* at,
+                             bool is_root);
   bool put_rest(Column& column, int64_t row);
   Slot* surprising_key(ObjectPlan& plan, const char** at, std::string_view* key);
   bool fill_missing(ObjectPlan& plan, const char* brace, int64_t row);
@@ -75,7 +78,8 @@ class Walk {
 
   // null, null literals, and what does not fit the column's type.
   const char* other(Column& column, const char* at, int64_t row);
-  const char* put_number(Column& column, std::string_view token, const char* at, const char* end, int64_t row);
+  const char* put_number(Column& column, std::string_view token, const char* at, const char* end,
+                         int64_t row);
   const char* put_integer(Column& column, __int128 value, const char* at, const char* end, int64_t row);
   bool date_days(Column& column, std::string_view text, int64_t* days);
   const char* time_failure(Column& column, int outcome, const char* at);

@@ -73,7 +73,8 @@ const char* Walk::unescape(const char* at, uint8_t* out, int64_t* written) {
   static constexpr std::string_view kTo = "\"\\/\b\f\n\r\t";
   if (at[1] != 'u') {
     const size_t which = kFrom.find(at[1]);
-    if (at[1] == 0 || which == std::string_view::npos) return fail_syntax(at + 1, "an escape such as \\n or \\u00e9");
+    if (at[1] == 0 || which == std::string_view::npos)
+      return fail_syntax(at + 1, "an escape such as \\n or \\u00e9");
     out[0] = static_cast<uint8_t>(kTo[which]);
     *written += 1;
     return at + 2;
@@ -149,7 +150,8 @@ const char* Walk::number(Column& column, const char* at, int64_t row) {
 }
 
 // `token` is a number by the grammar; `at` and `end` are the value's place in the payload.
-const char* Walk::put_number(Column& column, std::string_view token, const char* at, const char* end, int64_t row) {
+const char* Walk::put_number(Column& column, std::string_view token, const char* at, const char* end,
+                             int64_t row) {
   NumberOutcome outcome = NumberOutcome::ok;
   if (column.kind == Kind::float32) {
     float result = 0;
@@ -173,7 +175,8 @@ const char* Walk::put_number(Column& column, std::string_view token, const char*
     if (outcome == NumberOutcome::ok) return put_integer(column, result, at, end, row);
   }
   if (outcome == NumberOutcome::ok) return end;
-  const char* problem = outcome == NumberOutcome::excess_scale ? " has more decimal places than " : " does not fit into ";
+  const char* problem =
+      outcome == NumberOutcome::excess_scale ? " has more decimal places than " : " does not fit into ";
   return fail(ErrorCode::out_of_range, at, describe(at) + problem + column.type_text);
 }
 
@@ -220,7 +223,8 @@ const char* Walk::binary(Column& column, const char* at, int64_t row) {
     std::memcpy(column.data.data + begin, text.data(), text.size());
   }
   if (column.max_length >= 0 && size > column.max_length) {
-    return fail(ErrorCode::out_of_range, at, std::to_string(size) + " bytes do not fit into " + column.type_text);
+    return fail(ErrorCode::out_of_range, at,
+                std::to_string(size) + " bytes do not fit into " + column.type_text);
   }
   column.put_text_end(row, begin + size);
   return after;
@@ -242,11 +246,13 @@ bool Walk::date_days(Column& column, std::string_view text, int64_t* days) {
 const char* Walk::time_failure(Column& column, int outcome, const char* at) {
   switch (static_cast<TimeOutcome>(outcome)) {
     case TimeOutcome::too_precise:
-      return fail(ErrorCode::bad_timestamp, at, describe(at) + " has more digits of a second than " + column.type_text);
+      return fail(ErrorCode::bad_timestamp, at,
+                  describe(at) + " has more digits of a second than " + column.type_text);
     case TimeOutcome::out_of_range:
       return fail(ErrorCode::out_of_range, at, describe(at) + " does not fit into " + column.type_text);
     default:
-      return fail(ErrorCode::bad_timestamp, at, "expected " + column.type_text + " in ISO-8601, found " + describe(at));
+      return fail(ErrorCode::bad_timestamp, at,
+                  "expected " + column.type_text + " in ISO-8601, found " + describe(at));
   }
 }
 
@@ -309,7 +315,8 @@ const char* Walk::epoch(Column& column, const char* at, int64_t row) {
   if (after == nullptr) return fail_syntax(at, "a number");
   const std::string_view token(at, static_cast<size_t>(after - at));
   if (token.find_first_of(".eE") != std::string_view::npos) {
-    return fail(ErrorCode::wrong_type, at, "expected an integer for " + column.type_text + ", found " + describe(at));
+    return fail(ErrorCode::wrong_type, at,
+                "expected an integer for " + column.type_text + ", found " + describe(at));
   }
   const int digits_given = settings_.timestamp_format == TimestampFormat::epoch_s    ? 0
                            : settings_.timestamp_format == TimestampFormat::epoch_ms ? 3
@@ -345,8 +352,9 @@ const char* Walk::fail_syntax(const char* at, const char* expected) {
   while (stop < end_ && stop - at < 8 && static_cast<unsigned char>(*stop) > ' ') ++stop;
   if (stop == at) ++stop;
   while (stop < end_ && (*stop & 0xC0) == 0x80) ++stop;
-  return fail(ErrorCode::malformed, at, std::string("expected ") + expected + ", found '" +
-                                            excerpt({at, static_cast<size_t>(stop - at)}) + "'");
+  return fail(ErrorCode::malformed, at,
+              std::string("expected ") + expected + ", found '" +
+                  excerpt({at, static_cast<size_t>(stop - at)}) + "'");
 }
 
 // The value is well-formed but not of this type; when it is not even that, says so instead.

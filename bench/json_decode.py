@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """JSON messages -> typed Arrow on one core: Weir beside arrow-json and DuckDB, on the same files, in one run.
 
-json.py --weir build/bench_json_decode --arrow-json …/release/bench-arrow-json [--data DIR] [--megabytes 210]
+json_decode.py --weir build/bench_json_decode --arrow-json TARGET/release/bench-arrow-json [--data DIR]
 Checks that all engines found the same rows and sums, prints a table with ratios, and JSON lines before it.
 Exit code 1 when the engines disagree or Weir is below 2x the better peer.
 """
