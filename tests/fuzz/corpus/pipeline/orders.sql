@@ -1,8 +1,55 @@
+-- Orders from a NATS JetStream stream into a Delta lake, exactly once. This is the pipeline of `make demo`.
+--
+-- It reads the stream ORDERS, which holds one JSON object a message:
+--   {"order_id":1,"customer":{"name":"Ada","country":"GB"},"status":"paid","amount":19.98,"placed_at":"2026-11-21T13:00:00.000Z"}
+--
+--   nats stream add ORDERS --subjects 'orders.>' --defaults    a stream to read
+--   weir check examples/orders.sql --connect                   is the file right, is everything reachable?
+--   weir run examples/orders.sql                               Ctrl-C drains and ends; a kill -9 loses nothing either
+--   weir sql -f examples/orders.sql "SELECT country, COUNT(*) AS orders, SUM(amount) AS total FROM lake_orders GROUP BY country"
+--   weir errors list examples/orders.sql                       what did not fit, and why
+--   weir errors replay examples/orders.sql                     after this file was mended: bring it back
+--
+-- Set WEIR_NATS_URL, for instance to nats://localhost:4222.
+
 SET 'pipeline.name' = 'orders';
+SET 'pipeline.commit-interval' = '1 s';
+
 CREATE TABLE orders (
-  order_id BIGINT NOT NULL, customer ROW<name STRING, tags ARRAY<STRING>>, amount DECIMAL(12,2),
-  topic STRING METADATA FROM 'topic', day AS CAST(placed_at AS DATE), placed_at TIMESTAMP(3),
-  CONSTRAINT positive CHECK (amount > 0)
-) WITH ('connector'='file', 'path'='orders.ndjson', 'format'='json');
-CREATE TABLE lake WITH ('connector'='delta', 'path'='lake/orders');
-EXECUTE STATEMENT SET BEGIN INSERT INTO lake SELECT * FROM orders WHERE amount > 1; END;
+  order_id  BIGINT NOT NULL,
+  customer  ROW<name STRING NOT NULL, country STRING>,
+  status    STRING NOT NULL,
+  amount    DECIMAL(12, 2) NOT NULL,
+  placed_at TIMESTAMP(3) NOT NULL,
+  coupon    STRING,
+  subject   STRING METADATA,
+  sequence  BIGINT METADATA FROM 'offset',
+  CONSTRAINT amount_is_positive CHECK (amount > 0),
+  CONSTRAINT status_is_known    CHECK (status IN ('new', 'paid', 'shipped'))
+) WITH (
+  'connector' = 'nats',
+  'url'       = '${env:WEIR_NATS_URL}',
+  'stream'    = 'ORDERS',
+  'subject'   = 'orders.>',
+  'format'    = 'json'
+);
+
+-- No column list: the table takes its schema from the query, and is created by the first commit.
+CREATE TABLE lake_orders WITH (
+  'connector'    = 'delta',
+  'path'         = './weir-data/lake/orders',
+  'partition-by' = 'day'
+);
+
+INSERT INTO lake_orders
+SELECT order_id,
+       customer.name AS customer,
+       UPPER(customer.country) AS country,
+       status,
+       amount,
+       placed_at,
+       coupon,
+       CAST(placed_at AS DATE) AS day,
+       subject,
+       sequence
+FROM orders;
