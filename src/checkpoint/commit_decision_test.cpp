@@ -60,7 +60,10 @@ TEST(CommitDecision, FollowerTrimmedAtOpening) {
 }
 
 TEST(CommitDecision, EveryPairOfStates) {
-  struct Case { RangeFacts facts; A alone; };
+  struct Case {
+    RangeFacts facts;
+    A alone;
+  };
   for (bool authority : {true, false}) {
     std::vector<Case> cases = {{range(10, 20, 10), A::commit},
                                {range(10, 20, 20), A::already_committed},
@@ -87,14 +90,18 @@ TEST(CommitDecision, AttemptsAreBoundedButSuccessIsAlwaysSeen) {
   EXPECT_EQ(decide_commit(waiting), A::retry_later);
 }
 
-// ---- simulation ---------------------------------------------------------------------------------------------------
+// ---- simulation
+// ---------------------------------------------------------------------------------------------------
 
 constexpr int kPartitions = 3;
 using Stands = std::map<int, int64_t>;
 
 // A Delta table: versions are put-if-absent; each commit adds offsets and moves stands.
 struct SimTable {
-  struct Version { std::map<int, std::pair<int64_t, int64_t>> rows; Stands moved; };
+  struct Version {
+    std::map<int, std::pair<int64_t, int64_t>> rows;
+    Stands moved;
+  };
   std::vector<Version> log;
 
   Stands stands_at(size_t version) const {
@@ -132,7 +139,11 @@ struct SimView {
 };
 
 // A request that was sent and may still arrive after its sender gave up waiting.
-struct InFlight { SimTable* table; size_t version; SimTable::Version content; };
+struct InFlight {
+  SimTable* table;
+  size_t version;
+  SimTable::Version content;
+};
 
 class Simulation {
  public:
@@ -152,7 +163,12 @@ class Simulation {
   size_t versions() const { return lake_.log.size(); }
 
  private:
-  struct Worker { SimView follower; SimView lake; std::map<int, int64_t> position; bool open; };
+  struct Worker {
+    SimView follower;
+    SimView lake;
+    std::map<int, int64_t> position;
+    bool open;
+  };
 
   size_t pick(size_t bound) { return random_() % bound; }
 

@@ -1,7 +1,8 @@
 // Positions of sets whose sinks remember nothing (print, blackhole): at least once, said so by `weir check`.
 //
 // The object `<pipeline>/positions.json` below the state root, replaced as a whole:
-//   {"format": "weir-positions", "version": 1, "positions": {"weir/<pipeline>/<source>/<partition>": next, …}}
+//   {"format": "weir-positions", "version": 1, "positions": {"weir/<pipeline>/<source>/<partition>": next,
+//   …}}
 // A reader refuses a version that it does not know.
 #pragma once
 

@@ -1,6 +1,8 @@
 // batches -> prepared (bytes durable, nothing visible) -> committed (visible, with positions, at once).
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -8,8 +10,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -40,7 +40,7 @@ struct LedgerEntry {
 struct CommitRequest {
   std::vector<PartitionRange> ranges;  // one for every partition that the cut moved
   std::vector<LedgerEntry> ledger;
-  bool authority = false;              // the stand of each range must equal its `from` in the snapshot committed on
+  bool authority = false;  // the stand of each range must equal its `from` in the snapshot committed on
 };
 
 // Bytes that are durable but not visible: the result of Sink::seal.
@@ -51,19 +51,22 @@ class SealedRows {
   int64_t bytes = 0;
 };
 
-// One table's sink. append and seal are called by one thread; commit by another, one at a time and in seal order.
+// One table's sink. append and seal are called by one thread; commit by another, one at a time and in seal
+// order.
 class Sink {
  public:
   virtual ~Sink() = default;
   // Opens, creates or checks the target. Returns its stand (next offset) for each app id below `app_prefix`
-  // ("weir/<pipeline>/") that it holds a position of. Called again, it drops everything uncommitted and opens anew.
+  // ("weir/<pipeline>/") that it holds a position of. Called again, it drops everything uncommitted and opens
+  // anew.
   virtual Result<std::map<std::string, int64_t>> open(const std::string& app_prefix) = 0;
   // Rows with the table's columns in order, then kPartitionColumn and kOffsetColumn.
   virtual Status append(const std::shared_ptr<arrow::RecordBatch>& rows) = 0;
   // Ends the files of everything appended so far and starts anew. Its bytes are durable when it returns.
   virtual Result<std::unique_ptr<SealedRows>> seal() = 0;
-  // Makes `sealed` visible together with the positions, exactly once: idempotent under lost answers. conflict and unavailable are
-  // handled inside with a bounded number of attempts; lost_ownership: another worker moved the positions.
+  // Makes `sealed` visible together with the positions, exactly once: idempotent under lost answers. conflict
+  // and unavailable are handled inside with a bounded number of attempts; lost_ownership: another worker
+  // moved the positions.
   virtual Status commit(const SealedRows& sealed, const CommitRequest& request) = 0;
   // Positions survive in the target, so it can be an authority.
   virtual bool remembers_positions() const = 0;
@@ -83,7 +86,8 @@ struct SinkConnector {
   std::string summary;
   std::vector<OptionSpec> options;
   std::function<Result<std::unique_ptr<Sink>>(SinkContext)> create;
-  // Checks `context.schema` against what the connector can store and, when the target is reachable, against the target.
+  // Checks `context.schema` against what the connector can store and, when the target is reachable, against
+  // the target.
   std::function<Status(const SinkContext&)> check;
   // `weir check --connect`.
   std::function<Status(const SinkContext&)> probe;

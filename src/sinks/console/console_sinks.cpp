@@ -1,9 +1,9 @@
 #include "sinks/console/console_sinks.h"
 
+#include <arrow/record_batch.h>
+
 #include <iostream>
 #include <utility>
-
-#include <arrow/record_batch.h>
 
 #include "sinks/console/row_json.h"
 
@@ -13,7 +13,9 @@ namespace {
 // Nothing to prepare or to remember: rows are gone when append returns.
 class ForgetfulSink : public Sink {
  public:
-  Result<std::map<std::string, int64_t>> open(const std::string&) override { return std::map<std::string, int64_t>{}; }
+  Result<std::map<std::string, int64_t>> open(const std::string&) override {
+    return std::map<std::string, int64_t>{};
+  }
   Result<std::unique_ptr<SealedRows>> seal() override {
     auto sealed = std::make_unique<SealedRows>();
     sealed->rows = std::exchange(rows_, 0);

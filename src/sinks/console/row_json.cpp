@@ -1,14 +1,14 @@
 #include "sinks/console/row_json.h"
 
-#include <charconv>
-#include <cmath>
-#include <cstdio>
-
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <arrow/util/base64.h>
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 namespace weir {
@@ -74,7 +74,9 @@ void append_json_value(const arrow::Array& array, int64_t row, std::string& out)
     return;
   }
   switch (array.type_id()) {
-    case arrow::Type::BOOL: out += static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true" : "false"; break;
+    case arrow::Type::BOOL:
+      out += static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true" : "false";
+      break;
     case arrow::Type::INT8: append_number<arrow::Int8Array>(array, row, out); break;
     case arrow::Type::INT16: append_number<arrow::Int16Array>(array, row, out); break;
     case arrow::Type::INT32: append_number<arrow::Int32Array>(array, row, out); break;
@@ -85,12 +87,21 @@ void append_json_value(const arrow::Array& array, int64_t row, std::string& out)
     case arrow::Type::UINT64: append_number<arrow::UInt64Array>(array, row, out); break;
     case arrow::Type::FLOAT: append_number<arrow::FloatArray>(array, row, out); break;
     case arrow::Type::DOUBLE: append_number<arrow::DoubleArray>(array, row, out); break;
-    case arrow::Type::DECIMAL128: out += static_cast<const arrow::Decimal128Array&>(array).FormatValue(row); break;
-    case arrow::Type::STRING: append_text(static_cast<const arrow::StringArray&>(array).GetView(row), out); break;
-    case arrow::Type::LARGE_STRING: append_text(static_cast<const arrow::LargeStringArray&>(array).GetView(row), out); break;
-    case arrow::Type::STRING_VIEW: append_text(static_cast<const arrow::StringViewArray&>(array).GetView(row), out); break;
+    case arrow::Type::DECIMAL128:
+      out += static_cast<const arrow::Decimal128Array&>(array).FormatValue(row);
+      break;
+    case arrow::Type::STRING:
+      append_text(static_cast<const arrow::StringArray&>(array).GetView(row), out);
+      break;
+    case arrow::Type::LARGE_STRING:
+      append_text(static_cast<const arrow::LargeStringArray&>(array).GetView(row), out);
+      break;
+    case arrow::Type::STRING_VIEW:
+      append_text(static_cast<const arrow::StringViewArray&>(array).GetView(row), out);
+      break;
     case arrow::Type::BINARY:
-      out += '"' + arrow::util::base64_encode(static_cast<const arrow::BinaryArray&>(array).GetView(row)) + '"';
+      out +=
+          '"' + arrow::util::base64_encode(static_cast<const arrow::BinaryArray&>(array).GetView(row)) + '"';
       break;
     case arrow::Type::STRUCT: {
       const auto& rows = static_cast<const arrow::StructArray&>(array);

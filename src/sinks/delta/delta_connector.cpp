@@ -60,16 +60,21 @@ std::vector<OptionSpec> make_specs() {
   evolution.choices = {"add", "none"};
   std::vector<OptionSpec> specs = {
       path,
-      option("partition-by", OptionType::string, "", "columns that cut the table into folders, separated by commas"),
+      option("partition-by", OptionType::string, "",
+             "columns that cut the table into folders, separated by commas"),
       option("target-file-size", OptionType::size, "128 mb", "a file is ended when it has about this size"),
       compression,
       option("compression-level", OptionType::integer, "1", "of zstd (1 to 22) and gzip (1 to 9)"),
-      option("commit-interval", OptionType::duration, "", "how often rows become visible; pipeline.commit-interval when absent"),
-      option("positions", OptionType::boolean, "true",
-             "keep the columns _weir_partition and _weir_offset, so that every row can be traced to its event"),
+      option("commit-interval", OptionType::duration, "",
+             "how often rows become visible; pipeline.commit-interval when absent"),
+      option(
+          "positions", OptionType::boolean, "true",
+          "keep the columns _weir_partition and _weir_offset, so that every row can be traced to its event"),
       evolution,
-      option("max-open-files", OptionType::integer, "16", "partitions written at once; beyond it the one idle longest is ended"),
-      option("table.*", OptionType::string, "", "Delta table properties for a table that is created: 'table.delta.appendOnly'"),
+      option("max-open-files", OptionType::integer, "16",
+             "partitions written at once; beyond it the one idle longest is ended"),
+      option("table.*", OptionType::string, "",
+             "Delta table properties for a table that is created: 'table.delta.appendOnly'"),
   };
   for (OptionSpec& spec : s3_option_specs()) specs.push_back(std::move(spec));
   return specs;
@@ -97,10 +102,13 @@ Result<DeltaSinkSettings> settings_of(const SinkContext& context) {
   if (options.string("path").empty()) return wrong("path", "a folder or an s3:// address");
   if (is_remote(settings.uri) && !settings.uri.starts_with("s3://")) return wrong("path", "local or s3://");
   if (settings.target_file_bytes < 1024) return wrong("target-file-size", "1 kb or more");
-  if (settings.max_open_files < 1 || settings.max_open_files > 1000) return wrong("max-open-files", "1 to 1000");
+  if (settings.max_open_files < 1 || settings.max_open_files > 1000)
+    return wrong("max-open-files", "1 to 1000");
   int level = settings.parquet.compression_level;
-  if (settings.parquet.compression == "zstd" && (level < 1 || level > 22)) return wrong("compression-level", "1 to 22");
-  if (settings.parquet.compression == "gzip" && (level < 1 || level > 9)) return wrong("compression-level", "1 to 9");
+  if (settings.parquet.compression == "zstd" && (level < 1 || level > 22))
+    return wrong("compression-level", "1 to 22");
+  if (settings.parquet.compression == "gzip" && (level < 1 || level > 9))
+    return wrong("compression-level", "1 to 9");
   return settings;
 }
 

@@ -11,8 +11,8 @@ namespace weir {
 
 SinkConnector delta_connector();
 
-// As the connector creates it; for what a Sink does not offer (commit_transaction). `context.options` may leave everything but
-// 'path' out when it was built with delta_option_specs().
+// As the connector creates it; for what a Sink does not offer (commit_transaction). `context.options` may
+// leave everything but 'path' out when it was built with delta_option_specs().
 Result<std::unique_ptr<DeltaSink>> create_delta_sink(const SinkContext& context);
 const std::vector<OptionSpec>& delta_option_specs();
 

@@ -1,8 +1,8 @@
 #include "sinks/delta/delta_schema.h"
 
-#include <set>
-
 #include <arrow/type.h>
+
+#include <set>
 
 namespace weir {
 namespace {
@@ -49,15 +49,15 @@ class Storable {
       case arrow::Type::DECIMAL64:
       case arrow::Type::DECIMAL128: {
         const auto& decimal = static_cast<const arrow::DecimalType&>(*type);
-        if (decimal.scale() < 0) return refuse(type, path, "CAST(… AS DECIMAL(p, s)) with a scale of 0 or more");
+        if (decimal.scale() < 0)
+          return refuse(type, path, "CAST(… AS DECIMAL(p, s)) with a scale of 0 or more");
         return arrow::decimal128(decimal.precision(), decimal.scale());
       }
       case arrow::Type::TIMESTAMP: return timestamp(type, path);
       case arrow::Type::LIST:
       case arrow::Type::LARGE_LIST:
       case arrow::Type::LIST_VIEW:
-      case arrow::Type::FIXED_SIZE_LIST:
-        return arrow::list(field(*type->field(0), path + "[]"));
+      case arrow::Type::FIXED_SIZE_LIST: return arrow::list(field(*type->field(0), path + "[]"));
       case arrow::Type::MAP: {
         const auto& map = static_cast<const arrow::MapType&>(*type);
         return std::make_shared<arrow::MapType>(this->type(map.key_type(), path + ".key"),
@@ -81,7 +81,8 @@ class Storable {
       case arrow::Type::DURATION:
       case arrow::Type::INTERVAL_MONTHS:
       case arrow::Type::INTERVAL_DAY_TIME:
-      case arrow::Type::INTERVAL_MONTH_DAY_NANO: return refuse(type, path, "CAST(… AS STRING), or a number of seconds");
+      case arrow::Type::INTERVAL_MONTH_DAY_NANO:
+        return refuse(type, path, "CAST(… AS STRING), or a number of seconds");
       default: return refuse(type, path, "CAST(… AS STRING)");
     }
   }
@@ -90,7 +91,8 @@ class Storable {
   TypePtr timestamp(const TypePtr& type, const std::string& path) {
     const auto& timestamp = static_cast<const arrow::TimestampType&>(*type);
     if (timestamp.unit() == arrow::TimeUnit::NANO) {
-      return refuse(type, path, timestamp.timezone().empty() ? "CAST(… AS TIMESTAMP(6))" : "CAST(… AS TIMESTAMP_LTZ(6))");
+      return refuse(type, path,
+                    timestamp.timezone().empty() ? "CAST(… AS TIMESTAMP(6))" : "CAST(… AS TIMESTAMP_LTZ(6))");
     }
     return arrow::timestamp(arrow::TimeUnit::MICRO, timestamp.timezone().empty() ? "" : "UTC");
   }
@@ -132,7 +134,8 @@ std::string sql_type(const arrow::DataType& type) {
     case arrow::Type::DATE64: return "DATE";
     case arrow::Type::TIME32: return "TIME(3)";
     case arrow::Type::TIME64:
-      return static_cast<const arrow::Time64Type&>(type).unit() == arrow::TimeUnit::NANO ? "TIME(9)" : "TIME(6)";
+      return static_cast<const arrow::Time64Type&>(type).unit() == arrow::TimeUnit::NANO ? "TIME(9)"
+                                                                                         : "TIME(6)";
     case arrow::Type::NA: return "NULL";
     case arrow::Type::DECIMAL32:
     case arrow::Type::DECIMAL64:
@@ -165,7 +168,8 @@ std::string sql_type(const arrow::DataType& type) {
   }
 }
 
-Result<std::shared_ptr<arrow::Schema>> storable_schema(const std::string& table, const arrow::Schema& schema) {
+Result<std::shared_ptr<arrow::Schema>> storable_schema(const std::string& table,
+                                                       const arrow::Schema& schema) {
   Storable storable;
   arrow::FieldVector fields;
   std::vector<std::string> problems;
@@ -175,15 +179,17 @@ Result<std::shared_ptr<arrow::Schema>> storable_schema(const std::string& table,
     std::string lower = field->name();
     for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     if (!names.insert(lower).second) {
-      problems.push_back("two columns are called '" + field->name() + "' (Delta ignores case): give one another name with AS");
+      problems.push_back("two columns are called '" + field->name() +
+                         "' (Delta ignores case): give one another name with AS");
     }
     if (field->name().find_first_of(" ,;{}()\n\t=") != std::string::npos) {
-      problems.push_back("the column name '" + field->name() + "' holds one of \" ,;{}()=\", which Delta refuses: rename it with AS");
+      problems.push_back("the column name '" + field->name() +
+                         "' holds one of \" ,;{}()=\", which Delta refuses: rename it with AS");
     }
   }
   for (const Refusal& refusal : storable.refusals) {
-    problems.push_back("column '" + refusal.path + "' is " + refusal.found + ", which Delta cannot store: write " +
-                       refusal.hint);
+    problems.push_back("column '" + refusal.path + "' is " + refusal.found +
+                       ", which Delta cannot store: write " + refusal.hint);
   }
   if (!problems.empty()) return Status::invalid("table '" + table + "': " + joined(problems));
   return arrow::schema(fields);
@@ -201,7 +207,8 @@ bool same_type(const arrow::DataType& a, const arrow::DataType& b) {
     case arrow::Type::MAP: {
       const auto& left = static_cast<const arrow::MapType&>(a);
       const auto& right = static_cast<const arrow::MapType&>(b);
-      return same_type(*left.key_type(), *right.key_type()) && same_type(*left.item_type(), *right.item_type());
+      return same_type(*left.key_type(), *right.key_type()) &&
+             same_type(*left.item_type(), *right.item_type());
     }
     case arrow::Type::STRUCT: {
       if (a.num_fields() != b.num_fields()) return false;
@@ -247,7 +254,8 @@ Result<SchemaMatch> match_schema(const std::string& table, const arrow::Schema& 
                          " is not in the table, and 'schema-evolution' is 'none'");
     }
   }
-  if (!problems.empty()) return Status::invalid("table '" + table + "' exists with another schema: " + joined(problems));
+  if (!problems.empty())
+    return Status::invalid("table '" + table + "' exists with another schema: " + joined(problems));
   if (!match.added.empty()) match.evolved = arrow::schema(fields);
   return match;
 }

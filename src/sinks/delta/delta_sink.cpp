@@ -1,13 +1,13 @@
 #include "sinks/delta/delta_sink.h"
 
-#include <algorithm>
-#include <utility>
-
 #include <arrow/array.h>
 #include <arrow/compute/cast.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/crash_point.h"
 #include "base/environment.h"
@@ -30,13 +30,15 @@ std::shared_ptr<arrow::Schema> with_positions(const arrow::Schema& schema) {
 bool is_timestamp(const arrow::DataType& type) { return type.id() == arrow::Type::TIMESTAMP; }
 
 nlohmann::json ledger_json(const LedgerEntry& entry) {
-  return {{"insert", entry.insert},   {"partition", entry.app_id}, {"from", entry.from},
-          {"next", entry.next},       {"read", entry.read},        {"kept", entry.kept},
-          {"filtered", entry.filtered}, {"errored", entry.errored}, {"emitted", entry.emitted}};
+  return {{"insert", entry.insert},     {"partition", entry.app_id}, {"from", entry.from},
+          {"next", entry.next},         {"read", entry.read},        {"kept", entry.kept},
+          {"filtered", entry.filtered}, {"errored", entry.errored},  {"emitted", entry.emitted}};
 }
 
-std::string commit_info(const std::string& pipeline, const CommitRequest& request, const DeltaSealedRows& sealed) {
-  nlohmann::json weir = {{"version", 1}, {"pipeline", pipeline}, {"files", sealed.adds.size()}, {"rows", sealed.rows}};
+std::string commit_info(const std::string& pipeline, const CommitRequest& request,
+                        const DeltaSealedRows& sealed) {
+  nlohmann::json weir = {
+      {"version", 1}, {"pipeline", pipeline}, {"files", sealed.adds.size()}, {"rows", sealed.rows}};
   weir["ranges"] = nlohmann::json::array();
   for (const PartitionRange& range : request.ranges) {
     weir["ranges"].push_back({{"partition", range.app_id}, {"from", range.from}, {"next", range.next}});
@@ -62,8 +64,11 @@ std::string DeltaSealedRows::to_json() const {
     for (const auto& [name, value] : add.partition_values) {
       values.push_back({name, value ? nlohmann::json(*value) : nlohmann::json()});
     }
-    files.push_back({{"path", add.path}, {"size", add.size}, {"modified_ms", add.modified_ms},
-                     {"partition_values", values}, {"stats", add.stats_json}});
+    files.push_back({{"path", add.path},
+                     {"size", add.size},
+                     {"modified_ms", add.modified_ms},
+                     {"partition_values", values},
+                     {"stats", add.stats_json}});
   }
   return nlohmann::json({{"version", 1}, {"rows", rows}, {"bytes", bytes}, {"adds", files}}).dump();
 }
@@ -72,7 +77,8 @@ Result<std::unique_ptr<DeltaSealedRows>> DeltaSealedRows::from_json(const std::s
   auto sealed = std::make_unique<DeltaSealedRows>();
   try {
     auto json = nlohmann::json::parse(text);
-    if (json.at("version").get<int>() != 1) return Status::invalid("sealed rows of a version that this Weir does not know");
+    if (json.at("version").get<int>() != 1)
+      return Status::invalid("sealed rows of a version that this Weir does not know");
     sealed->rows = json.at("rows").get<int64_t>();
     sealed->bytes = json.at("bytes").get<int64_t>();
     for (const auto& file : json.at("adds")) {
@@ -99,7 +105,8 @@ DeltaSink::DeltaSink(DeltaSinkSettings settings, DeltaAccess access)
 
 DeltaSink::~DeltaSink() = default;
 
-// ---- opening ---------------------------------------------------------------------------------------------------------
+// ---- opening
+// ---------------------------------------------------------------------------------------------------------
 
 Result<std::shared_ptr<arrow::Schema>> DeltaSink::wanted_schema() const {
   for (const char* name : {kPartitionColumn, kOffsetColumn}) {
@@ -114,12 +121,13 @@ Result<std::shared_ptr<arrow::Schema>> DeltaSink::wanted_schema() const {
                              "', which is not a column of the query");
     }
     if (!partitionable(*field->type())) {
-      return Status::invalid("table '" + settings_.table + "': cannot be partitioned by '" + name + "', which is " +
-                             sql_type(*field->type()));
+      return Status::invalid("table '" + settings_.table + "': cannot be partitioned by '" + name +
+                             "', which is " + sql_type(*field->type()));
     }
   }
   if (schema->num_fields() <= static_cast<int>(settings_.partition_by.size()) && !settings_.positions) {
-    return Status::invalid("table '" + settings_.table + "': every column is in 'partition-by'; one must stay for the files");
+    return Status::invalid("table '" + settings_.table +
+                           "': every column is in 'partition-by'; one must stay for the files");
   }
   return settings_.positions ? with_positions(*schema) : schema;
 }
@@ -135,8 +143,10 @@ Status DeltaSink::open_table() {
       handle_ = *std::move(opened);
       return {};
     }
-    bool lost_race = opened.status().code() == Code::already_exists || opened.status().code() == Code::conflict;
-    if (!lost_race || attempt >= 3) return opened.status().with_context("Delta table '" + settings_.uri + "'");
+    bool lost_race =
+        opened.status().code() == Code::already_exists || opened.status().code() == Code::conflict;
+    if (!lost_race || attempt >= 3)
+      return opened.status().with_context("Delta table '" + settings_.uri + "'");
   }
 }
 
@@ -154,7 +164,8 @@ Status DeltaSink::match_table() {
   WEIR_ASSIGN(auto match, match_schema(settings_.table, *wanted, existing, settings_.add_columns));
   for (const std::string& name : partitioned_by) {
     if (wanted->GetFieldByName(name) != nullptr) continue;
-    return Status::invalid("table '" + settings_.table + "' is partitioned by '" + name + "', which the query does not give");
+    return Status::invalid("table '" + settings_.table + "' is partitioned by '" + name +
+                           "', which the query does not give");
   }
   pending_schema_ = match.evolved;
   row_schema_ = wanted;
@@ -166,10 +177,12 @@ Status DeltaSink::match_table() {
 
 Status DeltaSink::prepare_columns() {
   partition_columns_.clear();
-  for (const std::string& name : partition_names_) partition_columns_.push_back(row_schema_->GetFieldIndex(name));
+  for (const std::string& name : partition_names_)
+    partition_columns_.push_back(row_schema_->GetFieldIndex(name));
   arrow::FieldVector fields;
   for (int i = 0; i < row_schema_->num_fields(); ++i) {
-    if (std::count(partition_columns_.begin(), partition_columns_.end(), i) == 0) fields.push_back(row_schema_->field(i));
+    if (std::count(partition_columns_.begin(), partition_columns_.end(), i) == 0)
+      fields.push_back(row_schema_->field(i));
   }
   file_schema_ = arrow::schema(fields);
   return {};
@@ -188,7 +201,8 @@ Result<std::map<std::string, int64_t>> DeltaSink::open(const std::string& app_pr
   return stands_at_open_;
 }
 
-// ---- writing ---------------------------------------------------------------------------------------------------------
+// ---- writing
+// ---------------------------------------------------------------------------------------------------------
 
 Result<std::shared_ptr<arrow::RecordBatch>> DeltaSink::storable_rows(const arrow::RecordBatch& rows) const {
   int given = settings_.schema->num_fields();
@@ -214,8 +228,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> DeltaSink::storable_rows(const arrow
   }
   for (int i : required_columns_) {
     if (columns[static_cast<size_t>(i)]->null_count() == 0) continue;
-    return Status::invalid("column '" + row_schema_->field(i)->name() + "' is NOT NULL in table '" + settings_.table +
-                           "', and a row has no value for it");
+    return Status::invalid("column '" + row_schema_->field(i)->name() + "' is NOT NULL in table '" +
+                           settings_.table + "', and a row has no value for it");
   }
   return arrow::RecordBatch::Make(arrow::schema(fields), rows.num_rows(), std::move(columns));
 }
@@ -229,7 +243,8 @@ Status DeltaSink::append(const std::shared_ptr<arrow::RecordBatch>& rows) {
   return {};
 }
 
-Status DeltaSink::write_slice(const PartitionValues& values, const std::shared_ptr<arrow::RecordBatch>& rows) {
+Status DeltaSink::write_slice(const PartitionValues& values,
+                              const std::shared_ptr<arrow::RecordBatch>& rows) {
   WEIR_TRY(bound_memory());
   auto opened = file_for(values);
   if (!opened.ok()) return opened.status();
@@ -253,16 +268,17 @@ Result<DeltaSink::OpenFile*> DeltaSink::file_for(const PartitionValues& values) 
   auto found = open_files_.find(key);
   if (found == open_files_.end()) {
     if (open_files_.size() >= static_cast<size_t>(std::max(1, settings_.max_open_files))) {
-      auto oldest = std::min_element(open_files_.begin(), open_files_.end(), [](const auto& a, const auto& b) {
-        return a.second->last_use < b.second->last_use;
-      });
+      auto oldest = std::min_element(
+          open_files_.begin(), open_files_.end(),
+          [](const auto& a, const auto& b) { return a.second->last_use < b.second->last_use; });
       WEIR_TRY(close_file(std::string(oldest->first)));
     }
     auto open = std::make_unique<OpenFile>();
     open->path = folder + "part-" + random_hex_id() + "." + settings_.parquet.compression + ".parquet";
     open->values = values;
     auto object = objects_->open_writer(open->path);
-    if (!object.ok()) return object.status().with_context("opening a file of table '" + settings_.table + "'");
+    if (!object.ok())
+      return object.status().with_context("opening a file of table '" + settings_.table + "'");
     WEIR_ASSIGN(open->file, ParquetFile::open(*std::move(object), file_schema_, settings_.parquet));
     found = open_files_.emplace(key, std::move(open)).first;
   }
@@ -275,7 +291,8 @@ Status DeltaSink::bound_memory() {
   OpenFile* largest = nullptr;
   for (const auto& [_, open] : open_files_) {
     buffered += open->file->buffered_bytes();
-    if (largest == nullptr || open->file->buffered_bytes() > largest->file->buffered_bytes()) largest = open.get();
+    if (largest == nullptr || open->file->buffered_bytes() > largest->file->buffered_bytes())
+      largest = open.get();
   }
   if (buffered < settings_.buffer_bytes) return {};
   return largest->file->flush_row_group().with_context("writing to table '" + settings_.table + "'");
@@ -285,13 +302,15 @@ Status DeltaSink::close_file(const std::string& key) {
   auto node = open_files_.extract(key);
   OpenFile& open = *node.mapped();
   auto written = open.file->close();
-  if (!written.ok()) return written.status().with_context("closing a file of table '" + settings_.table + "'");
+  if (!written.ok())
+    return written.status().with_context("closing a file of table '" + settings_.table + "'");
   bridge::AddFile add;
   add.path = open.path;
   add.size = written->size_bytes;
   add.modified_ms = settings_.clock->now_us() / 1000;
   add.stats_json = written->stats_json;
-  for (size_t i = 0; i < open.values.size(); ++i) add.partition_values.emplace_back(partition_names_[i], open.values[i]);
+  for (size_t i = 0; i < open.values.size(); ++i)
+    add.partition_values.emplace_back(partition_names_[i], open.values[i]);
   finished_.push_back(std::move(add));
   return {};
 }
@@ -307,7 +326,8 @@ Result<std::unique_ptr<SealedRows>> DeltaSink::seal() {
   return std::unique_ptr<SealedRows>(std::move(sealed));
 }
 
-// ---- committing ------------------------------------------------------------------------------------------------------
+// ---- committing
+// ------------------------------------------------------------------------------------------------------
 
 Status DeltaSink::fill_stands(const CommitRequest& request, CommitFacts& facts) const {
   facts.ranges.clear();
@@ -324,7 +344,8 @@ Status DeltaSink::fill_stands(const CommitRequest& request, CommitFacts& facts) 
   return {};
 }
 
-Status DeltaSink::run_attempts(CommitFacts facts, const std::function<Result<CommitAction>(CommitFacts&)>& decide,
+Status DeltaSink::run_attempts(CommitFacts facts,
+                               const std::function<Result<CommitAction>(CommitFacts&)>& decide,
                                const bridge::DeltaCommit& commit, bool authority, bool& committed) {
   facts.max_attempts = settings_.max_attempts;
   Status last;
@@ -335,7 +356,8 @@ Status DeltaSink::run_attempts(CommitFacts facts, const std::function<Result<Com
       case CommitAction::already_committed: return {};
       case CommitAction::lost_ownership:
         return {Code::lost_ownership, "table '" + settings_.table + "': another worker moved the positions"};
-      case CommitAction::give_up: return last.with_context("table '" + settings_.table + "': giving up the commit");
+      case CommitAction::give_up:
+        return last.with_context("table '" + settings_.table + "': giving up the commit");
       case CommitAction::retry_later: break;
       case CommitAction::commit: {
         bridge::DeltaCommit attempt = commit;
@@ -375,7 +397,8 @@ Status DeltaSink::run_attempts(CommitFacts facts, const std::function<Result<Com
 Status DeltaSink::commit(const SealedRows& sealed_rows, const CommitRequest& request) {
   const auto& sealed = static_cast<const DeltaSealedRows&>(sealed_rows);
   if (request.ranges.empty()) {
-    if (!sealed.adds.empty()) return Status::internal("rows without a position cannot be committed exactly once");
+    if (!sealed.adds.empty())
+      return Status::internal("rows without a position cannot be committed exactly once");
     return {};
   }
   CommitFacts facts;
@@ -398,18 +421,22 @@ Status DeltaSink::commit(const SealedRows& sealed_rows, const CommitRequest& req
   return {};
 }
 
-Result<bool> DeltaSink::commit_transaction(const SealedRows& sealed_rows, const std::string& app_id, int64_t version,
-                                           const std::string& ledger_json) {
+Result<bool> DeltaSink::commit_transaction(const SealedRows& sealed_rows, const std::string& app_id,
+                                           int64_t version, const std::string& ledger_json) {
   const auto& sealed = static_cast<const DeltaSealedRows&>(sealed_rows);
   bridge::DeltaCommit commit;
   commit.adds = sealed.adds;
   commit.transactions = {{app_id, version}};
   auto ledger = nlohmann::json::parse(ledger_json, nullptr, false);
   if (ledger.is_discarded()) return Status::internal("the ledger is not JSON");
-  commit.info_json = nlohmann::json({{"weir", {{"version", 1}, {"pipeline", settings_.pipeline},
-                                               {"transaction", {{"app_id", app_id}, {"version", version}}},
-                                               {"ledger", ledger}, {"files", sealed.adds.size()},
-                                               {"rows", sealed.rows}}}}).dump();
+  commit.info_json = nlohmann::json({{"weir",
+                                      {{"version", 1},
+                                       {"pipeline", settings_.pipeline},
+                                       {"transaction", {{"app_id", app_id}, {"version", version}}},
+                                       {"ledger", ledger},
+                                       {"files", sealed.adds.size()},
+                                       {"rows", sealed.rows}}}})
+                         .dump();
   auto decide = [&](CommitFacts& facts) -> Result<CommitAction> {
     if (facts.snapshot_loaded) {
       WEIR_ASSIGN(auto stand, handle_->transaction_version(app_id));
@@ -419,13 +446,15 @@ Result<bool> DeltaSink::commit_transaction(const SealedRows& sealed_rows, const 
     return facts.snapshot_loaded ? CommitAction::commit : CommitAction::retry_later;
   };
   bool committed = false;
-  // The handle may be as old as the last commit of this process: another run may have finished this transaction since.
+  // The handle may be as old as the last commit of this process: another run may have finished this
+  // transaction since.
   WEIR_TRY(handle_->refresh().with_context("table '" + settings_.table + "'"));
   WEIR_TRY(run_attempts({}, decide, commit, false, committed));
   return committed;
 }
 
-// ---- checks ----------------------------------------------------------------------------------------------------------
+// ---- checks
+// ----------------------------------------------------------------------------------------------------------
 
 Status DeltaSink::check_table() {
   WEIR_TRY(wanted_schema().status());

@@ -1,11 +1,16 @@
 // A Delta table as a sink: Parquet files beside decoding, one commit a cut, positions in the same commit.
 //
 // Invariants:
-// - A file is written once under a name nobody else has, and becomes visible only by a commit that names it. Folders are never
+// - A file is written once under a name nobody else has, and becomes visible only by a commit that names it.
+// Folders are never
 //   listed. Files of a cut that was dropped stay behind unseen, until vacuum.
-// - Every commit carries a txn for each range; decide_commit (checkpoint/) says from the snapshot whether it may be made.
-// - The table handle is used by open, then by commit and commit_transaction only: append and seal touch files alone.
+// - Every commit carries a txn for each range; decide_commit (checkpoint/) says from the snapshot whether it
+// may be made.
+// - The table handle is used by open, then by commit and commit_transaction only: append and seal touch files
+// alone.
 #pragma once
+
+#include <arrow/type_fwd.h>
 
 #include <cstdint>
 #include <functional>
@@ -14,8 +19,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "base/clock.h"
 #include "base/objects.h"
@@ -40,8 +43,8 @@ class DeltaSealedRows final : public SealedRows {
 struct DeltaAccess {
   std::function<Result<std::unique_ptr<bridge::DeltaTable>>(const std::string& uri)> open;
   std::function<Result<std::unique_ptr<bridge::DeltaTable>>(
-      const std::string& uri, const std::shared_ptr<arrow::Schema>& schema, const std::vector<std::string>& partition_by,
-      const std::map<std::string, std::string>& properties)>
+      const std::string& uri, const std::shared_ptr<arrow::Schema>& schema,
+      const std::vector<std::string>& partition_by, const std::map<std::string, std::string>& properties)>
       create;
   std::function<Result<std::unique_ptr<ObjectStore>>(const std::string& uri)> objects;
 };
@@ -55,7 +58,7 @@ struct DeltaSinkSettings {
   bool positions = true;                  // keep _weir_partition and _weir_offset
   bool add_columns = true;
   int64_t target_file_bytes = 128 << 20;
-  int64_t buffer_bytes = 64 << 20;        // Arrow bytes in open row groups, over all files
+  int64_t buffer_bytes = 64 << 20;  // Arrow bytes in open row groups, over all files
   int max_open_files = 16;
   int max_attempts = 20;
   ParquetOptions parquet;
@@ -74,8 +77,9 @@ class DeltaSink final : public Sink {
   Status commit(const SealedRows& sealed, const CommitRequest& request) override;
   bool remembers_positions() const override { return true; }
 
-  // Replay's protocol. Commits `sealed` under the single txn (app_id, version), unless the table holds that version or a later
-  // one already. True: this call made it visible; false: it had been done. `ledger_json` goes into commitInfo.
+  // Replay's protocol. Commits `sealed` under the single txn (app_id, version), unless the table holds that
+  // version or a later one already. True: this call made it visible; false: it had been done. `ledger_json`
+  // goes into commitInfo.
   Result<bool> commit_transaction(const SealedRows& sealed, const std::string& app_id, int64_t version,
                                   const std::string& ledger_json);
 
@@ -109,14 +113,14 @@ class DeltaSink final : public Sink {
   std::unique_ptr<bridge::DeltaTable> handle_;
   std::shared_ptr<arrow::Schema> pending_schema_;  // to be added with the next commit
   std::map<std::string, int64_t> stands_at_open_;
-  std::map<std::string, bool> committed_here_;     // app ids that this sink has moved since open
+  std::map<std::string, bool> committed_here_;  // app ids that this sink has moved since open
 
   // Of the files, after open: used by the appending thread.
-  std::shared_ptr<arrow::Schema> row_schema_;      // storable, as appended
-  std::shared_ptr<arrow::Schema> file_schema_;     // row_schema_ without partition columns
+  std::shared_ptr<arrow::Schema> row_schema_;   // storable, as appended
+  std::shared_ptr<arrow::Schema> file_schema_;  // row_schema_ without partition columns
   std::vector<std::string> partition_names_;
-  std::vector<int> partition_columns_;             // indexes into row_schema_
-  std::vector<int> required_columns_;              // NOT NULL in the table
+  std::vector<int> partition_columns_;                           // indexes into row_schema_
+  std::vector<int> required_columns_;                            // NOT NULL in the table
   std::map<std::string, std::unique_ptr<OpenFile>> open_files_;  // by folder
   std::vector<bridge::AddFile> finished_;
   int64_t sealed_rows_ = 0;

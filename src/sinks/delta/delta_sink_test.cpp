@@ -1,15 +1,14 @@
 #include "sinks/delta/delta_sink.h"
 
-#include <gtest/gtest.h>
-
-#include <filesystem>
-
 #include <arrow/array.h>
 #include <arrow/builder.h>
 #include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/util/decimal.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/environment.h"
@@ -28,7 +27,8 @@ enum class Fate { arrives, answer_lost, request_lost, beaten };
 
 class UnluckyTable final : public bridge::DeltaTable {
  public:
-  UnluckyTable(std::unique_ptr<bridge::DeltaTable> table, std::vector<Fate>& fates, std::function<void()> rival)
+  UnluckyTable(std::unique_ptr<bridge::DeltaTable> table, std::vector<Fate>& fates,
+               std::function<void()> rival)
       : table_(std::move(table)), fates_(fates), rival_(std::move(rival)) {}
 
   Status refresh() override { return table_->refresh(); }
@@ -62,7 +62,9 @@ class UnluckyTable final : public bridge::DeltaTable {
 
 class DeltaSinkTest : public ::testing::Test {
  protected:
-  void SetUp() override { folder_ = std::filesystem::temp_directory_path() / ("weir-sink-" + random_hex_id()); }
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / ("weir-sink-" + random_hex_id());
+  }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   DeltaSinkSettings settings(std::shared_ptr<arrow::Schema> schema) {
@@ -79,7 +81,8 @@ class DeltaSinkTest : public ::testing::Test {
     DeltaAccess access;
     access.open = [this](const std::string& uri) -> Result<std::unique_ptr<bridge::DeltaTable>> {
       WEIR_ASSIGN(auto table, bridge::DeltaTable::open(uri, {}));
-      return std::unique_ptr<bridge::DeltaTable>(new UnluckyTable(std::move(table), fates_, [this] { rival_(); }));
+      return std::unique_ptr<bridge::DeltaTable>(
+          new UnluckyTable(std::move(table), fates_, [this] { rival_(); }));
     };
     access.create = [](const std::string& uri, const std::shared_ptr<arrow::Schema>& schema,
                        const std::vector<std::string>& partition_by,
@@ -132,7 +135,8 @@ class DeltaSinkTest : public ::testing::Test {
     if (!table.ok()) return lines;
     for (int64_t row = 0; row < (*table)->num_rows(); ++row) {
       std::string line;
-      for (const auto& column : (*table)->columns()) line += (line.empty() ? "" : " ") + (*column->GetScalar(row))->ToString();
+      for (const auto& column : (*table)->columns())
+        line += (line.empty() ? "" : " ") + (*column->GetScalar(row))->ToString();
       lines.push_back(line);
     }
     return lines;
@@ -256,7 +260,8 @@ TEST_F(DeltaSinkTest, AddsColumnsOrRefuses) {
   strict.add_columns = false;
   auto refused = sink(strict)->open("weir/p/").status();
   EXPECT_EQ(refused.code(), Code::invalid);
-  EXPECT_NE(refused.message().find("'name' STRING is not in the table"), std::string::npos) << refused.message();
+  EXPECT_NE(refused.message().find("'name' STRING is not in the table"), std::string::npos)
+      << refused.message();
   auto first = sink(settings(schema()));
   ASSERT_TRUE(first->open("weir/p/").ok());
   Status written = write(*first, 0, 10);
@@ -264,7 +269,8 @@ TEST_F(DeltaSinkTest, AddsColumnsOrRefuses) {
   ASSERT_TRUE(write(*first, 10, 12).ok());
   EXPECT_EQ(read("SELECT count(*) c, count(name) n FROM t"), std::vector<std::string>{"12 9"});
   auto missing = settings(arrow::schema({arrow::field("name", arrow::utf8())}));
-  EXPECT_NE(sink(missing)->open("weir/p/").status().message().find("NOT NULL in the table"), std::string::npos);
+  EXPECT_NE(sink(missing)->open("weir/p/").status().message().find("NOT NULL in the table"),
+            std::string::npos);
   auto text = settings(arrow::schema({arrow::field("id", arrow::utf8())}));
   EXPECT_NE(sink(text)->check_table().message().find("CAST(id AS BIGINT)"), std::string::npos);
 }
@@ -304,8 +310,9 @@ TEST_F(DeltaSinkTest, EveryKindOfValueComesBack) {
   fields.push_back(arrow::field(kPartitionColumn, arrow::utf8()));
   fields.push_back(arrow::field(kOffsetColumn, arrow::int64()));
   auto columns = std::vector<std::string>{
-      "[1500, null]", "[-1, 2]", R"(["12.30", "-0.05"])", "[0, 1]", "[1.5, NaN]", "[true, null]",
-      R"([{"x": 3}, {"x": null}])", R"([["a", null], null])", R"(["0", "0"])", "[0, 1]"};
+      "[1500, null]",  "[-1, 2]",      R"(["12.30", "-0.05"])",      "[0, 1]",
+      "[1.5, NaN]",    "[true, null]", R"([{"x": 3}, {"x": null}])", R"([["a", null], null])",
+      R"(["0", "0"])", "[0, 1]"};
   arrow::ArrayVector arrays;
   for (size_t i = 0; i < columns.size(); ++i) {
     auto array = arrow::json::ArrayFromJSONString(fields[i]->type(), columns[i]);
@@ -318,17 +325,19 @@ TEST_F(DeltaSinkTest, EveryKindOfValueComesBack) {
   ASSERT_TRUE(first->append(arrow::RecordBatch::Make(arrow::schema(fields), 2, arrays)).ok());
   auto sealed = first->seal();
   ASSERT_TRUE(sealed.ok()) << sealed.status().message();
-  EXPECT_EQ(static_cast<DeltaSealedRows&>(**sealed).adds[0].stats_json,
-            R"({"numRecords":2,"minValues":{"ms":"1970-01-01T00:00:01.500000","utc":"1969-12-31T23:59:59.999999Z",)"
-            R"("money":-0.05,"day":"1970-01-01","inner":{"x":3},"_weir_partition":"0","_weir_offset":0},)"
-            R"("maxValues":{"ms":"1970-01-01T00:00:01.500000","utc":"1970-01-01T00:00:00.000002Z","money":12.30,)"
-            R"("day":"1970-01-02","inner":{"x":3},"_weir_partition":"0","_weir_offset":1},)"
-            R"("nullCount":{"ms":1,"utc":0,"money":0,"day":0,"real":0,"flag":1,"inner":{"x":1},"list":1,)"
-            R"("_weir_partition":0,"_weir_offset":0}})");
+  EXPECT_EQ(
+      static_cast<DeltaSealedRows&>(**sealed).adds[0].stats_json,
+      R"({"numRecords":2,"minValues":{"ms":"1970-01-01T00:00:01.500000","utc":"1969-12-31T23:59:59.999999Z",)"
+      R"("money":-0.05,"day":"1970-01-01","inner":{"x":3},"_weir_partition":"0","_weir_offset":0},)"
+      R"("maxValues":{"ms":"1970-01-01T00:00:01.500000","utc":"1970-01-01T00:00:00.000002Z","money":12.30,)"
+      R"("day":"1970-01-02","inner":{"x":3},"_weir_partition":"0","_weir_offset":1},)"
+      R"("nullCount":{"ms":1,"utc":0,"money":0,"day":0,"real":0,"flag":1,"inner":{"x":1},"list":1,)"
+      R"("_weir_partition":0,"_weir_offset":0}})");
   ASSERT_TRUE(first->commit(**sealed, request(0, 2)).ok());
-  EXPECT_EQ(read("SELECT count(*) FROM t WHERE money = 12.30 AND day = DATE '1970-01-01' AND inner['x'] = 3 AND "
-                 "ms = TIMESTAMP '1970-01-01 00:00:01.5' AND list[1] = 'a'"),
-            std::vector<std::string>{"1"});
+  EXPECT_EQ(
+      read("SELECT count(*) FROM t WHERE money = 12.30 AND day = DATE '1970-01-01' AND inner['x'] = 3 AND "
+           "ms = TIMESTAMP '1970-01-01 00:00:01.5' AND list[1] = 'a'"),
+      std::vector<std::string>{"1"});
 }
 
 TEST_F(DeltaSinkTest, StatisticsOfAFile) {
@@ -358,7 +367,9 @@ TEST(FileStatistics, TruncatedBoundsStayBounds) {
   for (int i = 0; i < 40; ++i) top += "\U0010FFFF";
   EXPECT_EQ(truncated_maximum(top), "");
   std::string wide(31, 'a');
-  wide += "\xED\x9F\xBF" "xyz";
+  wide +=
+      "\xED\x9F\xBF"
+      "xyz";
   EXPECT_EQ(truncated_maximum(wide), std::string(31, 'a') + "\uE000");
 }
 
@@ -377,12 +388,15 @@ TEST(DeltaSchema, RefusesWithACast) {
   auto refusal = [](std::shared_ptr<arrow::DataType> type) {
     return storable_schema("t", arrow::Schema({arrow::field("c", std::move(type))})).status().message();
   };
-  EXPECT_NE(refusal(arrow::timestamp(arrow::TimeUnit::NANO)).find("CAST(… AS TIMESTAMP(6))"), std::string::npos);
+  EXPECT_NE(refusal(arrow::timestamp(arrow::TimeUnit::NANO)).find("CAST(… AS TIMESTAMP(6))"),
+            std::string::npos);
   EXPECT_NE(refusal(arrow::time64(arrow::TimeUnit::MICRO)).find("TIME(6)"), std::string::npos);
   EXPECT_NE(refusal(arrow::uint64()).find("AS BIGINT"), std::string::npos);
   EXPECT_NE(refusal(arrow::null()).find("CAST(NULL AS STRING)"), std::string::npos);
-  EXPECT_NE(refusal(arrow::list(arrow::struct_({arrow::field("x", arrow::uint8())}))).find("'c[].x'"), std::string::npos);
-  auto stored = storable_schema("t", arrow::Schema({arrow::field("c", arrow::timestamp(arrow::TimeUnit::MILLI, "UTC"))}));
+  EXPECT_NE(refusal(arrow::list(arrow::struct_({arrow::field("x", arrow::uint8())}))).find("'c[].x'"),
+            std::string::npos);
+  auto stored = storable_schema(
+      "t", arrow::Schema({arrow::field("c", arrow::timestamp(arrow::TimeUnit::MILLI, "UTC"))}));
   EXPECT_TRUE((*stored)->field(0)->type()->Equals(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")));
 }
 

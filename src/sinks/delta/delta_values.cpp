@@ -1,12 +1,12 @@
 #include "sinks/delta/delta_values.h"
 
-#include <charconv>
-#include <cmath>
-#include <cstdio>
-
 #include <arrow/array.h>
 #include <arrow/type.h>
 #include <arrow/util/decimal.h>
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
 
 namespace weir {
 namespace {
@@ -38,14 +38,17 @@ std::string number(const arrow::Array& array, int64_t row) {
 }
 
 std::optional<int64_t> microseconds(const arrow::TimestampType& type, int64_t value) {
-  int64_t factor = type.unit() == arrow::TimeUnit::SECOND ? 1'000'000 : type.unit() == arrow::TimeUnit::MILLI ? 1000 : 1;
+  int64_t factor = type.unit() == arrow::TimeUnit::SECOND  ? 1'000'000
+                   : type.unit() == arrow::TimeUnit::MILLI ? 1000
+                                                           : 1;
   int64_t result;
   if (__builtin_mul_overflow(value, factor, &result)) return std::nullopt;
   return result;
 }
 
 Result<std::optional<std::string>> in_range(std::optional<std::string> text) {
-  if (!text) return Status::invalid("a partition value lies outside the years 0 to 9999, which Delta cannot name");
+  if (!text)
+    return Status::invalid("a partition value lies outside the years 0 to 9999, which Delta cannot name");
   return text;
 }
 
@@ -112,14 +115,16 @@ Result<std::optional<std::string>> partition_value(const arrow::Array& array, in
   using Value = std::optional<std::string>;
   if (array.IsNull(row)) return Value();
   switch (array.type_id()) {
-    case arrow::Type::BOOL: return Value(static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true" : "false");
+    case arrow::Type::BOOL:
+      return Value(static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true" : "false");
     case arrow::Type::INT8: return Value(number<arrow::Int8Array>(array, row));
     case arrow::Type::INT16: return Value(number<arrow::Int16Array>(array, row));
     case arrow::Type::INT32: return Value(number<arrow::Int32Array>(array, row));
     case arrow::Type::INT64: return Value(number<arrow::Int64Array>(array, row));
     case arrow::Type::FLOAT: return Value(number<arrow::FloatArray>(array, row));
     case arrow::Type::DOUBLE: return Value(number<arrow::DoubleArray>(array, row));
-    case arrow::Type::DATE32: return in_range(date_text(static_cast<const arrow::Date32Array&>(array).Value(row)));
+    case arrow::Type::DATE32:
+      return in_range(date_text(static_cast<const arrow::Date32Array&>(array).Value(row)));
     case arrow::Type::TIMESTAMP: {
       const auto& type = static_cast<const arrow::TimestampType&>(*array.type());
       auto us = microseconds(type, static_cast<const arrow::TimestampArray&>(array).Value(row));

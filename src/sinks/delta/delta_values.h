@@ -1,12 +1,12 @@
 // How Delta writes single values: in statistics and as partition values.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <arrow/type_fwd.h>
 
 #include "base/status.h"
 
@@ -22,8 +22,8 @@ std::string decimal_json(const arrow::Decimal128& value, int scale);
 // Whether a column of this type can be partitioned by.
 bool partitionable(const arrow::DataType& type);
 
-// Delta's serialisation of one value ("Partition Value Serialization" in the protocol); nullopt: null. An empty string is
-// null there. invalid: a date beyond the year 9999 and the like.
+// Delta's serialisation of one value ("Partition Value Serialization" in the protocol); nullopt: null. An
+// empty string is null there. invalid: a date beyond the year 9999 and the like.
 Result<std::optional<std::string>> partition_value(const arrow::Array& array, int64_t row);
 
 // Hive's folder name: "day=2026-11-21", "name=a%2Fb", "name=__HIVE_DEFAULT_PARTITION__" for null.

@@ -1,19 +1,19 @@
 #include "sinks/delta/file_statistics.h"
 
-#include <charconv>
-#include <cmath>
-#include <functional>
-#include <optional>
-
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 #include <arrow/util/decimal.h>
-#include <nlohmann/json.hpp>
 #include <parquet/metadata.h>
 #include <parquet/schema.h>
 #include <parquet/statistics.h>
 #include <parquet/types.h>
+
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "sinks/delta/delta_values.h"
 
@@ -64,7 +64,8 @@ size_t prefix_bytes(std::string_view text, int characters) {
 uint32_t decode_last(std::string_view character) {
   auto first = static_cast<unsigned char>(character[0]);
   uint32_t point = character.size() == 1 ? first : first & (0xFF >> (character.size() + 1));
-  for (size_t i = 1; i < character.size(); ++i) point = point << 6 | (static_cast<unsigned char>(character[i]) & 0x3F);
+  for (size_t i = 1; i < character.size(); ++i)
+    point = point << 6 | (static_cast<unsigned char>(character[i]) & 0x3F);
   return point;
 }
 
@@ -164,7 +165,8 @@ Bounds integers(const LeafBounds& leaf) {
   return leaf.of<ParquetType>([](auto value, bool) { return number_text(value); });
 }
 
-Bounds decimal_bounds(const LeafBounds& leaf, const arrow::Decimal128Type& type, const parquet::ColumnDescriptor& column) {
+Bounds decimal_bounds(const LeafBounds& leaf, const arrow::Decimal128Type& type,
+                      const parquet::ColumnDescriptor& column) {
   int scale = type.scale();
   auto text = [scale](const arrow::Decimal128& value) { return std::optional(decimal_json(value, scale)); };
   switch (column.physical_type()) {
@@ -184,8 +186,8 @@ Bounds decimal_bounds(const LeafBounds& leaf, const arrow::Decimal128Type& type,
   }
 }
 
-Bounds leaf_bounds(const LeafBounds& leaf, const arrow::DataType& type, const parquet::ColumnDescriptor& column,
-                   bool has_nan) {
+Bounds leaf_bounds(const LeafBounds& leaf, const arrow::DataType& type,
+                   const parquet::ColumnDescriptor& column, bool has_nan) {
   switch (type.id()) {
     case arrow::Type::INT8:
     case arrow::Type::INT16:
@@ -294,7 +296,8 @@ std::string delta_statistics(const parquet::FileMetaData& footer, const arrow::S
                              const ArrayFacts& facts, int leaf_columns) {
   StatisticsObjects objects;
   StatisticsWalk walk(footer, facts, leaf_columns);
-  for (int i = 0; i < schema.num_fields(); ++i) walk.add(*schema.field(i), schema.field(i)->name(), i, objects);
+  for (int i = 0; i < schema.num_fields(); ++i)
+    walk.add(*schema.field(i), schema.field(i)->name(), i, objects);
   JsonObject all;
   all.add("numRecords", std::to_string(footer.num_rows()));
   all.add("minValues", objects.minimum.close());

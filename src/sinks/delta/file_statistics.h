@@ -1,9 +1,12 @@
-// Delta's per-file statistics: {"numRecords", "minValues", "maxValues", "nullCount"}, nested structs as nested objects.
+// Delta's per-file statistics: {"numRecords", "minValues", "maxValues", "nullCount"}, nested structs as
+// nested objects.
 //
-// Source: the Delta protocol, "Per-file Statistics". Minimum and maximum come from the Parquet footer; what Parquet cannot
-// tell (NaN, nulls of lists and maps) is collected from the arrays. A bound that would not be exact is widened
-// (long strings) or left out, never guessed.
+// Source: the Delta protocol, "Per-file Statistics". Minimum and maximum come from the Parquet footer; what
+// Parquet cannot tell (NaN, nulls of lists and maps) is collected from the arrays. A bound that would not be
+// exact is widened (long strings) or left out, never guessed.
 #pragma once
+
+#include <arrow/type_fwd.h>
 
 #include <cstdint>
 #include <memory>
@@ -11,8 +14,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 namespace parquet {
 class FileMetaData;

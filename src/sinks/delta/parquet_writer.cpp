@@ -65,7 +65,8 @@ Result<parquet::Compression::type> codec(const std::string& name) {
   return Status::invalid("unknown compression '" + name + "'");
 }
 
-// Numbers of few bytes gain nothing from a dictionary that fills up; strings and the rest do while it stays small.
+// Numbers of few bytes gain nothing from a dictionary that fills up; strings and the rest do while it stays
+// small.
 void choose_dictionaries(const arrow::Schema& schema, parquet::WriterProperties::Builder& builder) {
   for (const auto& field : schema.fields()) {
     switch (field->type()->id()) {
@@ -85,7 +86,10 @@ class ParquetFileWriter final : public ParquetFile {
  public:
   ParquetFileWriter(std::shared_ptr<ObjectStream> stream, std::unique_ptr<parquet::arrow::FileWriter> writer,
                     std::shared_ptr<arrow::Schema> schema, const ParquetOptions& options)
-      : stream_(std::move(stream)), writer_(std::move(writer)), schema_(std::move(schema)), options_(options),
+      : stream_(std::move(stream)),
+        writer_(std::move(writer)),
+        schema_(std::move(schema)),
+        options_(options),
         facts_(schema_) {}
 
   Status write(const std::shared_ptr<arrow::RecordBatch>& rows) override {
@@ -162,8 +166,8 @@ Result<std::unique_ptr<ParquetFile>> ParquetFile::open(std::unique_ptr<ObjectWri
   auto arrow_properties =
       parquet::ArrowWriterProperties::Builder().coerce_timestamps(arrow::TimeUnit::MICRO)->build();
   auto stream = std::make_shared<ObjectStream>(std::move(object));
-  auto writer = parquet::arrow::FileWriter::Open(*schema, arrow::default_memory_pool(), stream, properties.build(),
-                                                 arrow_properties);
+  auto writer = parquet::arrow::FileWriter::Open(*schema, arrow::default_memory_pool(), stream,
+                                                 properties.build(), arrow_properties);
   if (!writer.ok()) return stream->status(writer.status());
   return std::unique_ptr<ParquetFile>(
       new ParquetFileWriter(stream, std::move(*writer), std::move(schema), options));

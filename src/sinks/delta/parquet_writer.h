@@ -3,12 +3,12 @@
 // Timestamps are stored in microseconds: with a zone adjusted to UTC, without one as local (timestampNtz).
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "base/objects.h"
 #include "base/status.h"

@@ -1,16 +1,16 @@
 #include "sinks/delta/partition_split.h"
 
-#include <algorithm>
-#include <cstring>
-#include <string_view>
-#include <unordered_map>
-
 #include <arrow/array.h>
 #include <arrow/buffer.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/datum.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+#include <unordered_map>
 
 #include "sinks/delta/delta_values.h"
 
@@ -69,7 +69,8 @@ Groups encode_column(const arrow::Array& array) {
   auto width = static_cast<size_t>(static_cast<const arrow::FixedWidthType&>(*array.type()).bit_width() / 8);
   const auto* bytes = reinterpret_cast<const char*>(array.data()->buffers[1]->data()) +
                       static_cast<size_t>(array.offset()) * width;
-  return encode(array, [=](int64_t i) { return std::string_view(bytes + static_cast<size_t>(i) * width, width); });
+  return encode(array,
+                [=](int64_t i) { return std::string_view(bytes + static_cast<size_t>(i) * width, width); });
 }
 
 Groups combine(const Groups& a, const Groups& b) {
@@ -92,7 +93,8 @@ std::shared_ptr<arrow::Array> sorted_rows(const Groups& groups, std::vector<int6
   for (size_t i = 1; i < begins.size(); ++i) begins[i] += begins[i - 1];
   std::vector<int64_t> at(begins.begin(), begins.end() - 1);
   std::vector<int32_t> order(groups.of_row.size());
-  for (size_t i = 0; i < order.size(); ++i) order[static_cast<size_t>(at[groups.of_row[i]]++)] = static_cast<int32_t>(i);
+  for (size_t i = 0; i < order.size(); ++i)
+    order[static_cast<size_t>(at[groups.of_row[i]]++)] = static_cast<int32_t>(i);
   auto length = static_cast<int64_t>(order.size());
   return std::make_shared<arrow::Int32Array>(length, arrow::Buffer::FromVector(std::move(order)));
 }
@@ -131,10 +133,12 @@ Result<std::vector<PartitionSlice>> split_by_partition(const std::shared_ptr<arr
   }
   std::vector<int64_t> begins;
   auto order = sorted_rows(groups, begins);
-  auto taken = arrow::compute::Take(arrow::Datum(data), arrow::Datum(order), arrow::compute::TakeOptions::NoBoundsCheck());
+  auto taken = arrow::compute::Take(arrow::Datum(data), arrow::Datum(order),
+                                    arrow::compute::TakeOptions::NoBoundsCheck());
   if (!taken.ok()) return Status::internal("splitting rows by partition: " + taken.status().ToString());
   auto sorted = taken->record_batch();
-  for (size_t i = 0; i < slices.size(); ++i) slices[i].rows = sorted->Slice(begins[i], begins[i + 1] - begins[i]);
+  for (size_t i = 0; i < slices.size(); ++i)
+    slices[i].rows = sorted->Slice(begins[i], begins[i + 1] - begins[i]);
   return slices;
 }
 

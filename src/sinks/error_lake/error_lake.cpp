@@ -12,7 +12,9 @@
 namespace weir {
 namespace {
 
-std::shared_ptr<arrow::DataType> utc_microseconds() { return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"); }
+std::shared_ptr<arrow::DataType> utc_microseconds() {
+  return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+}
 
 std::shared_ptr<arrow::Schema> with_hidden_columns(const arrow::Schema& schema) {
   arrow::FieldVector fields = schema.fields();
@@ -31,8 +33,11 @@ std::string valid_utf8(std::string_view text) {
   out.reserve(text.size());
   for (size_t i = 0; i < text.size();) {
     auto lead = static_cast<unsigned char>(text[i]);
-    size_t size = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3
-                  : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+    size_t size = lead < 0x80                   ? 1
+                  : lead >= 0xC2 && lead < 0xE0 ? 2
+                  : lead >= 0xE0 && lead < 0xF0 ? 3
+                  : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                : 0;
     bool good = size != 0 && i + size <= text.size();
     for (size_t k = 1; good && k < size; ++k) good = (static_cast<unsigned char>(text[i + k]) & 0xC0) == 0x80;
     if (good && size >= 3) {
@@ -96,7 +101,9 @@ class Columns {
 
  private:
   template <typename Builder>
-  Builder* as() { return static_cast<Builder*>(builder_->GetField(column_++)); }
+  Builder* as() {
+    return static_cast<Builder*>(builder_->GetField(column_++));
+  }
   void keep(const arrow::Status& status) {
     if (status_.ok()) status_ = built(status);
   }
@@ -162,7 +169,8 @@ std::string replay_folder(const std::string& pipeline, const std::string& source
   return pipeline + "/_replay/" + source + "/";
 }
 
-std::string error_id(const std::string& source, const std::string& partition, int64_t offset, const std::string& sink) {
+std::string error_id(const std::string& source, const std::string& partition, int64_t offset,
+                     const std::string& sink) {
   return source + "/" + partition + "/" + std::to_string(offset) + (sink.empty() ? "" : "/" + sink);
 }
 
@@ -187,14 +195,23 @@ Status ErrorRows::append(const ErrorOrigin& origin, const EventBatch& batch, con
   columns.bytes(batch.view(event.payload));
   columns.text("raw");
   columns.text_or_null(batch.view(event.subject), event.subject.size >= 0);
-  if (event.key.size >= 0) columns.bytes(batch.view(event.key)); else columns.null();
+  if (event.key.size >= 0)
+    columns.bytes(batch.view(event.key));
+  else
+    columns.null();
   columns.text_or_null(batch.view(event.headers), event.headers.size >= 0);
-  if (event.timestamp_us >= 0) columns.time(event.timestamp_us); else columns.null();
+  if (event.timestamp_us >= 0)
+    columns.time(event.timestamp_us);
+  else
+    columns.null();
   columns.text(origin.partition);
   columns.int64(event.offset);
   columns.int64(error.byte);
   columns.text_or_null(origin.schema_name, !origin.schema_name.empty());
-  if (origin.schema_version > 0) columns.int32(origin.schema_version); else columns.null();
+  if (origin.schema_version > 0)
+    columns.int32(origin.schema_version);
+  else
+    columns.null();
   columns.time(batch.received_us);
   columns.int32(origin.attempts);
   columns.text(origin.partition);

@@ -1,12 +1,12 @@
 // The error lake's tables: schemas, places and rows. They are written by the Delta sink with 'positions' off.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "base/status.h"
 #include "schema/error_record.h"
@@ -26,7 +26,8 @@ std::string resolved_table_uri(const std::string& root, const std::string& pipel
 std::string replay_folder(const std::string& pipeline, const std::string& source);
 
 // "source/partition/offset", and "/sink" where only one refused it.
-std::string error_id(const std::string& source, const std::string& partition, int64_t offset, const std::string& sink);
+std::string error_id(const std::string& source, const std::string& partition, int64_t offset,
+                     const std::string& sink);
 
 struct ErrorOrigin {
   std::string pipeline;
@@ -65,7 +66,7 @@ struct Resolution {
   std::string run;
   int64_t batch = 0;
   bool resolved = false;
-  std::string code;     // of the new failure; "" when resolved
+  std::string code;  // of the new failure; "" when resolved
   std::string message;
   int64_t at_us = 0;
 };

@@ -1,13 +1,12 @@
 #include "sinks/error_lake/error_lake.h"
 
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <sstream>
-
-#include <arrow/array.h>
-#include <arrow/record_batch.h>
-#include <arrow/type.h>
 
 #include "sinks/console/console_sinks.h"
 
@@ -48,7 +47,8 @@ TEST(ErrorLake, KeepsExactBytesAndTellsTextAsUtf8) {
   EXPECT_EQ(text("message"), "found \xEF\xBF\xBD here");
   EXPECT_EQ(static_cast<const arrow::BinaryArray&>(*(*rows)->GetColumnByName("payload")).GetView(0),
             std::string_view("\xff\0x", 3));
-  for (const char* absent : {"sink", "subject", "key", "headers", "event_time", "schema_name", "schema_version"}) {
+  for (const char* absent :
+       {"sink", "subject", "key", "headers", "event_time", "schema_name", "schema_version"}) {
     EXPECT_TRUE((*rows)->GetColumnByName(absent)->IsNull(0)) << absent;
   }
   EXPECT_EQ(*error_rows(origin, batch, {}), nullptr);
@@ -71,8 +71,9 @@ TEST(Console, PrintsALineARowUpToTheLimit) {
   std::ostringstream out;
   auto sink = make_print_sink(out, "> ", 1);
   ASSERT_TRUE(sink->append(*rows).ok());
-  EXPECT_EQ(out.str(), "> {\"error_id\":\"a\\\"b\",\"source\":\"\",\"run\":\"\",\"batch\":0,\"outcome\":\"resolved\","
-                       "\"code\":null,\"message\":null,\"at\":\"1970-01-01T00:00:00.000000Z\"}\n");
+  EXPECT_EQ(out.str(),
+            "> {\"error_id\":\"a\\\"b\",\"source\":\"\",\"run\":\"\",\"batch\":0,\"outcome\":\"resolved\","
+            "\"code\":null,\"message\":null,\"at\":\"1970-01-01T00:00:00.000000Z\"}\n");
   EXPECT_EQ((*sink->seal())->rows, 2);
   EXPECT_FALSE(sink->remembers_positions());
 }
