@@ -15,6 +15,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::OnceLock;
 
 use arrow::array::{Array, ArrayData, RecordBatch, StructArray};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::ffi::{from_ffi, to_ffi, FFI_ArrowArray, FFI_ArrowSchema};
 use arrow::ffi_stream::FFI_ArrowArrayStream;
@@ -150,24 +151,28 @@ fn give_schema(schema: &Schema, target: *mut FFI_ArrowSchema) -> Outcome<()> {
     Ok(())
 }
 
-/// Moves the offsets of structs down into their children: arrow-rs 59 panics on a struct within a sliced struct.
-fn without_struct_offsets(data: ArrayData) -> ArrayData {
+/// Moves offsets and nulls of structs down into their children. arrow-rs 59 panics on a struct within a sliced struct,
+/// and DataFusion's get_field reads the (undefined) value below a null struct as if it were there.
+fn push_down_structs(data: ArrayData) -> ArrayData {
     if data.child_data().is_empty() {
         return data;
     }
     let is_struct = matches!(data.data_type(), DataType::Struct(_));
     let (offset, length) = (data.offset(), data.len());
+    let parent_nulls = data.nulls().filter(|nulls| nulls.null_count() > 0);
     let children = data.child_data().iter().map(|child| {
-        if !is_struct || (offset == 0 && child.len() == length) {
-            return without_struct_offsets(child.clone());
+        if !is_struct || (offset == 0 && child.len() == length && parent_nulls.is_none()) {
+            return push_down_structs(child.clone());
         }
         let nulls = child.nulls().map(|nulls| nulls.slice(offset, length));
-        let cut = child.clone().into_builder().offset(child.offset() + offset).len(length).nulls(nulls);
-        // Safe: a window of an array that was valid.
-        without_struct_offsets(unsafe { cut.build_unchecked() })
+        let nulls = NullBuffer::union(parent_nulls, nulls.as_ref());
+        let cut = child.clone().into_builder().offset(child.offset() + offset).len(length);
+        let cut = if *child.data_type() == DataType::Null { cut } else { cut.nulls(nulls) };
+        // Safe: a window of an array that was valid, with more of it null.
+        push_down_structs(unsafe { cut.build_unchecked() })
     });
     let children = children.collect();
-    let whole = data.into_builder().child_data(children);
+    let whole = data.clone().into_builder().child_data(children);
     let whole = if is_struct { whole.offset(0) } else { whole };
     unsafe { whole.build_unchecked() }
 }
@@ -280,7 +285,7 @@ pub unsafe extern "C" fn weir_fragment_eval(
         let mut data = from_ffi(array, &schema).map_err(|e| BridgeError::invalid(e.to_string()))?;
         // C++ aligns to 8 bytes, Rust's 128-bit decimals want 16.
         data.align_buffers();
-        let batch = fragment.eval(RecordBatch::from(StructArray::from(without_struct_offsets(data))), now_us)?;
+        let batch = fragment.eval(RecordBatch::from(StructArray::from(push_down_structs(data))), now_us)?;
         let output = StructArray::from(batch).into_data();
         let (array, schema) = to_ffi(&output).map_err(|e| BridgeError::internal(e.to_string()))?;
         out(result)?;
