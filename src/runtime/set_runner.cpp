@@ -14,6 +14,7 @@
 #include "runtime/partition_workers.h"
 #include "runtime/sink_lane.h"
 #include "runtime/tables.h"
+#include "sinks/delta/delta_connector.h"
 
 namespace weir {
 namespace {
@@ -90,6 +91,12 @@ class Attempt {
       if (!stands.ok()) return stands.status().with_context("error lake");
       state_.error_stands[i] = *std::move(stands);
     }
+    if (state_.plan.spec.settings.boolean("error-lake.enabled")) {
+      // There from the start, so that queries over the error lake can always join it.
+      WEIR_ASSIGN(auto resolutions, create_delta_sink(resolution_sink_context(state_.plan, clock())));
+      auto opened = resolutions->open(prefix);
+      if (!opened.ok()) return opened.status().with_context("error lake");
+    }
     if (authority_) {
       state_.authority_stands = state_.sink_stands[*authority_];
       return {};
@@ -111,7 +118,8 @@ class Attempt {
       context.clock = state_.options.clock;
       const std::string prefix = "weir/" + state_.plan.spec.name + "/" + source->table.name + "/";
       for (const auto& [app_id, _] : state_.authority_stands) {
-        if (app_id.starts_with(prefix)) context.known_partitions.push_back(app_id.substr(prefix.size()));
+        if (!app_id.starts_with(prefix) || app_id == prefix + "_replay") continue;  // a replay's txn is no position
+        context.known_partitions.push_back(app_id.substr(prefix.size()));
       }
       auto created = source->connector->create(std::move(context));
       if (!created.ok()) return created.status().with_context("source '" + source->table.name + "'");

@@ -1,6 +1,6 @@
 //! Any SQL over Delta tables, as a stream of batches under a memory bound.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchReader};
@@ -47,7 +47,12 @@ async fn start(tables: Vec<Table>, sql: &str) -> Outcome<Reader> {
         .build_arc()
         .map_err(eval_error)?;
     let context = SessionContext::new_with_config_rt(config, environment);
+    let named = named_tables(&context, sql)?;
     for table in tables {
+        // A table that the query does not name is not opened: it may not exist yet, and opening costs a listing.
+        if !named.as_ref().is_none_or(|names| names.contains(&(table.schema.clone(), table.name.clone()))) {
+            continue;
+        }
         let delta = open_table(&table.uri, table.options).await?;
         delta.update_datafusion_session(&context.state()).map_err(|e| storage_error(e, &table.name))?;
         let provider = delta.table_provider().build().await.map_err(|e| planning_error(e, sql))?;
@@ -70,6 +75,22 @@ async fn start(tables: Vec<Table>, sql: &str) -> Outcome<Reader> {
         .map(|f| Field::new(f.name(), plain(f.data_type()), f.is_nullable()))
         .collect();
     Ok(Reader { stream, schema: Arc::new(Schema::new(fields)), _context: context })
+}
+
+/// (schema, name) of every table that the query names; None when it asks the catalog, so that all have to be there.
+fn named_tables(context: &SessionContext, sql: &str) -> Outcome<Option<HashSet<(String, String)>>> {
+    let state = context.state();
+    let dialect = state.config_options().sql_parser.dialect;
+    let statement = state.sql_to_statement(sql, &dialect).map_err(|e| planning_error(e, sql))?;
+    let mut names = HashSet::new();
+    for reference in state.resolve_table_references(&statement).map_err(|e| planning_error(e, sql))? {
+        let schema = reference.schema().unwrap_or_default().to_string();
+        if schema == "information_schema" {
+            return Ok(None);
+        }
+        names.insert((schema, reference.table().to_string()));
+    }
+    Ok(Some(names))
 }
 
 fn ensure_schema(context: &SessionContext, name: &str) -> Outcome<()> {
