@@ -137,7 +137,7 @@ class Demo:
     def shell(self, text, show=True):
         """Prints a command, runs it in the demo's folder, prints and returns what it said."""
         self.screen.command(text)
-        done = subprocess.run(["bash", "-o", "pipefail", "-c", text], cwd=self.folder, stdin=subprocess.DEVNULL,
+        done = subprocess.run(["bash", "-c", text], cwd=self.folder, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90,
                               **child_options())
         if show or done.returncode:

@@ -8,8 +8,11 @@ from pathlib import Path
 from events import BROKEN, Event
 
 FOLDER = Path(__file__).resolve().parent / "workloads"
-_FAULTS = {"kills", "after_ms", "points", "restart_nats_percent", "restart_minio_percent", "lose_state_percent",
+_FAULTS = {"kills", "kill_after_ms", "points", "restart_nats_percent", "restart_minio_percent", "lose_state_percent",
            "replay_kills", "replay_points"}
+
+
+POINT_MS = 900  # a named point that was not reached by then becomes a kill at random
 
 
 @dataclass
@@ -85,7 +88,7 @@ def plan(workload, seed):
         bursts=dice.choice([3, 10, 30]),
         files=dice.randint(*workload.events.get("files", [1, 1])),
         settings={name: dice.randint(*bounds) for name, bounds in workload.settings.items()},
-        kills=_kills(dice, faults["kills"], faults["points"], faults["after_ms"]),
+        kills=_kills(dice, faults["kills"], faults["points"], faults["kill_after_ms"]),
         replay_kills=_kills(dice, faults.get("replay_kills", [0, 0]), faults.get("replay_points", [""]), [20, 250]),
         restarts=[(dice.randint(50, publish_ms), server, dice.randint(20, 400)) for server in ("nats", "minio")
                   if dice.randint(1, 100) <= faults.get(f"restart_{server}_percent", 0)],
@@ -98,8 +101,8 @@ def _kills(dice, bounds, points, after_ms):
         point = ""
         if dice.random() < 0.75:
             name = dice.choice(points)
-            point = f"{name}:{dice.randint(1, 60) if name == '*' else dice.choice([1, 1, 2, 3, 5])}"
-        kills.append(Kill(point, dice.randint(*after_ms)))
+            point = f"{name}:{dice.randint(1, 40) if name == '*' else dice.choice([1, 1, 1, 2, 3])}"
+        kills.append(Kill(point, POINT_MS if point else dice.randint(*after_ms)))
     return kills
 
 
