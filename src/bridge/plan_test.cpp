@@ -281,6 +281,43 @@ TEST(PlanQuery, NestedAccess) {
                   "2:[null, null, null, null, null]", "3:[\"Oslo\", 59.9, \"w\", null, null]"}));
 }
 
+TEST(PlanQuery, UnsignedResultsAreBigints) {
+  StreamPlan plan = planned(request("SELECT cardinality(tags) AS n FROM orders"));
+  EXPECT_EQ(plan.schema->ToString(), "n: int64");
+  EXPECT_EQ(run("SELECT cardinality(tags) AS n FROM orders WHERE id IN (1, 4)"), (Rows{"0:[2]", "3:[1]"}));
+  PlanRequest typed = request("SELECT cardinality(tags) AS n FROM orders");
+  typed.target = arrow::schema({arrow::field("n", arrow::int64())});
+  EXPECT_EQ(planned(typed).schema->ToString(), "n: int64");
+}
+
+// A null row's NOT NULL fields have no nulls of their own, as Parquet's writer wants it; what reads them gets null.
+TEST(PlanQuery, RequiredFieldsBelowNullRows) {
+  auto inner = arrow::struct_({arrow::field("b", arrow::int32(), false)});
+  auto row = arrow::struct_({arrow::field("a", arrow::int32(), false), arrow::field("r", inner, false)});
+  auto schema = arrow::schema({arrow::field("v", row)});
+  auto a = std::make_shared<arrow::Int32Array>(2, arrow::Buffer::FromVector(std::vector<int32_t>{1, 0}));
+  auto r = std::make_shared<arrow::StructArray>(inner, 2, arrow::ArrayVector{a});
+  auto valid = arrow::Buffer::FromVector(std::vector<uint8_t>{1});
+  auto v = std::make_shared<arrow::StructArray>(row, 2, arrow::ArrayVector{a, r}, valid);
+  auto fields = schema->fields();
+  fields.push_back(arrow::field("_weir_row", arrow::int32(), false));
+  auto rows = arrow::RecordBatch::Make(arrow::schema(fields), 2, arrow::ArrayVector{v, a});
+  PlanRequest request;
+  request.tables.push_back({"t", schema, {}, {}});
+  request.query = "SELECT v, v.a AS a, v.r.b AS b FROM t";
+  StreamPlan plan = planned(request);
+  auto result = plan.branches[0].fragment->eval(rows, 0);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  ASSERT_TRUE((*result)->ValidateFull().ok());
+  const auto& out = static_cast<const arrow::StructArray&>(*(*result)->column(0));
+  EXPECT_EQ(out.null_count(), 1);
+  EXPECT_EQ(out.field(0)->null_count(), 0);
+  EXPECT_EQ(out.field(1)->null_count(), 0);
+  EXPECT_EQ(static_cast<const arrow::StructArray&>(*out.field(1)).field(0)->null_count(), 0);
+  EXPECT_TRUE((*result)->column(1)->IsNull(1));
+  EXPECT_TRUE((*result)->column(2)->IsNull(1));
+}
+
 TEST(PlanQuery, NowIsGivenByTheCaller) {
   const char* query =
       "SELECT now() AS a, CURRENT_TIMESTAMP AS b, current_date AS c, LOCALTIMESTAMP AS d, CURRENT_TIME AS e, "

@@ -177,6 +177,26 @@ fn push_down_structs(data: ArrayData) -> ArrayData {
     unsafe { whole.build_unchecked() }
 }
 
+/// Undoes push_down_structs where a field is NOT NULL: Parquet's writer wants no nulls below a null row then.
+fn without_masked_nulls(data: ArrayData) -> ArrayData {
+    if data.child_data().is_empty() {
+        return data;
+    }
+    let required: Vec<bool> = match data.data_type() {
+        DataType::Struct(fields) => fields.iter().map(|field| !field.is_nullable()).collect(),
+        _ => vec![false; data.child_data().len()],
+    };
+    let children = data.child_data().iter().zip(required).map(|(child, required)| {
+        let masked = required
+            && child.nulls().is_some_and(|nulls| data.nulls().is_some_and(|parent| parent.contains(nulls)));
+        let child = without_masked_nulls(child.clone());
+        // Safe: the same array with fewer nulls.
+        if masked { unsafe { child.into_builder().nulls(None).build_unchecked() } } else { child }
+    });
+    let children = children.collect();
+    unsafe { data.clone().into_builder().child_data(children).build_unchecked() }
+}
+
 #[no_mangle]
 pub unsafe extern "C" fn weir_text_free(text: WeirText) {
     if !text.data.is_null() {
@@ -286,7 +306,7 @@ pub unsafe extern "C" fn weir_fragment_eval(
         // C++ aligns to 8 bytes, Rust's 128-bit decimals want 16.
         data.align_buffers();
         let batch = fragment.eval(RecordBatch::from(StructArray::from(push_down_structs(data))), now_us)?;
-        let output = StructArray::from(batch).into_data();
+        let output = without_masked_nulls(StructArray::from(batch).into_data());
         let (array, schema) = to_ffi(&output).map_err(|e| BridgeError::internal(e.to_string()))?;
         out(result)?;
         out(result_schema)?;

@@ -23,7 +23,7 @@ use crate::error::{find_identifier, planning_error, BridgeError, Outcome};
 use crate::fragment::{Fragment, Step};
 use crate::functions::clock_functions;
 use crate::unnest::{name_dot_fields, nest_unnest_joins, UnnestPlanner};
-use crate::widen::{sql_type, widens};
+use crate::widen::{signed, sql_type, widens};
 
 pub const ROW: &str = "_weir_row";
 
@@ -463,7 +463,7 @@ fn output_schema(query: &DFSchema, target: Option<&SchemaRef>, text: &str) -> Ou
                 (failure.line, failure.column) = find_identifier(text, name).unwrap_or((0, 0));
                 return Err(failure);
             }
-            fields.push(Field::new(field.name(), crate::widen::plain(field.data_type()), field.is_nullable()));
+            fields.push(Field::new(field.name(), signed(field.data_type()), field.is_nullable()));
         }
         return Ok(Arc::new(Schema::new(fields)));
     };
@@ -480,13 +480,14 @@ fn output_schema(query: &DFSchema, target: Option<&SchemaRef>, text: &str) -> Ou
         )));
     }
     for (index, (from, to)) in found.iter().zip(target.fields()).enumerate() {
-        if !widens(from.data_type(), to.data_type()) {
+        let given = signed(from.data_type());
+        if !widens(&given, to.data_type()) {
             let wanted = sql_type(to.data_type());
             let mut failure = BridgeError::invalid(format!(
                 "column {} '{}' is {} in the query but {wanted} in the sink: write CAST({} AS {wanted})",
                 index + 1,
                 to.name(),
-                sql_type(from.data_type()),
+                sql_type(&given),
                 from.name(),
             ));
             (failure.line, failure.column) = find_identifier(text, from.name()).unwrap_or((0, 0));

@@ -99,6 +99,16 @@ pub fn plain(kind: &DataType) -> DataType {
     }
 }
 
+/// The type as a pipeline's tables know it: SQL has no unsigned integers (cardinality() and its like give some).
+pub fn signed(kind: &DataType) -> DataType {
+    match kind {
+        DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        other => plain(other),
+    }
+}
+
 pub fn sql_type(kind: &DataType) -> String {
     use DataType::*;
     let precision = |unit: &TimeUnit| 3 * unit_rank(unit);

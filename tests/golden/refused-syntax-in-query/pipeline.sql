@@ -9,5 +9,6 @@ CREATE TABLE events (
 CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
 
 INSERT INTO lake
-SELECT id, FROM WHERE
-events;
+SELECT id,
+       qty name ts
+FROM events;
