@@ -39,7 +39,8 @@ class NatsReader final : public PartitionReader {
 
   ~NatsReader() override {
     held_.reset();
-    subscription_.reset();
+    // First the library's threads: it may use a subscription after its end (see retire_subscription).
+    if (connection_ != nullptr) natsConnection_Close(connection_->get());
   }
 
   Status start(std::optional<int64_t> stored) {
@@ -65,12 +66,13 @@ class NatsReader final : public PartitionReader {
 
   Result<EventBatch> poll(std::chrono::milliseconds timeout) override {
     EventBatch batch;
-    batch.from = next_;
+    batch.from = gap_from_ >= 0 ? gap_from_ : next_;
     const Status status = receive(batch, timeout);
     // What arrived before a failure is sound; a failure that lasts comes again with the next poll.
     if (!status.ok() && batch.events.empty()) return status;
     WEIR_TRY(check_jump());
     batch.next = next_;
+    if (batch.next > batch.from) gap_from_ = -1;
     batch.received_us = settings_.clock->now_us();
     batch.bytes = std::move(buffer_.bytes);
     buffer_ = {};
@@ -105,6 +107,8 @@ class NatsReader final : public PartitionReader {
 
   Status connect() {
     if (connection_ != nullptr && !connection_->closed()) return {};
+    held_.reset();
+    retired_.reset();
     subscription_.reset();
     WEIR_ASSIGN(std::unique_ptr<NatsConnection> fresh, NatsConnection::connect(settings_.options));
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -126,6 +130,7 @@ class NatsReader final : public PartitionReader {
   Status check_gap(int64_t first) {
     if (next_ >= first) return {};
     if (settings_.options.string("scan.on-gap") == "continue") {
+      if (gap_from_ < 0) gap_from_ = next_;
       next_ = first;
       return {};
     }
@@ -201,6 +206,14 @@ class NatsReader final : public PartitionReader {
     return subscribe(static_cast<int64_t>(info->NumPending));
   }
 
+  // nats.c 3.4 frees a subscription while its reading thread may be about to lock it (seen: a thread stuck on a freed
+  // mutex). So the last one is kept until the next has lived for a while.
+  void retire_subscription() {
+    if (subscription_ == nullptr) return;
+    natsSubscription_Unsubscribe(subscription_.get());
+    retired_ = std::move(subscription_);
+  }
+
   Status subscribe(int64_t pending) {
     natsInbox* inbox = nullptr;
     natsStatus status = natsInbox_Create(&inbox);
@@ -244,7 +257,7 @@ class NatsReader final : public PartitionReader {
     }
     if (!reset_ && connection_->reconnects() != reconnects_) reset_ = true;
     if (!reset_) return {};
-    subscription_.reset();
+    retire_subscription();
     WEIR_ASSIGN(const NatsStreamInfo info, stream_info());
     WEIR_TRY(check_gap(static_cast<int64_t>(info->State.FirstSeq)));
     return make_consumer();
@@ -455,15 +468,15 @@ class NatsReader final : public PartitionReader {
     natsMsgHeader_Get(held_.get(), "Description", &description);
     const std::string_view words = description == nullptr ? "" : description;
     const char* pending = nullptr;
-    // A request has ended early: what it still asked for does not come.
     if (natsMsgHeader_Get(held_.get(), "Nats-Pending-Messages", &pending) == NATS_OK) {
+      // A request has ended early: what it still asked for does not come.
       outstanding_ = std::max<int64_t>(0, outstanding_ - std::strtoll(pending, nullptr, 10));
-    } else {
+    } else if (code == "404") {
       outstanding_ = 0;
     }
-    const bool over_asked = words.find("MaxBytes") != std::string_view::npos;
-    const bool ended = code == "404" || code == "408" || (code == "409" && over_asked);
-    if (!ended) reset_ = true;  // 503, consumer deleted, leadership change, server shutdown
+    // 409 is also how a request ends in good order ("Batch Completed", "Message Size Exceeds MaxBytes").
+    const auto says = [&](std::string_view part) { return words.find(part) != std::string_view::npos; };
+    if (code == "503" || says("Consumer") || says("Leadership") || says("Shutdown")) reset_ = true;
   }
 
   void remember_ack() {
@@ -485,6 +498,7 @@ class NatsReader final : public PartitionReader {
   std::unique_ptr<NatsConnection> connection_;
 
   NatsSubscription subscription_;
+  NatsSubscription retired_;
   std::string inbox_;
   std::string request_;
   std::string request_subject_;
@@ -502,6 +516,7 @@ class NatsReader final : public PartitionReader {
   std::string last_reply_;
 
   int64_t next_ = 1;
+  int64_t gap_from_ = -1;     // the stored position, while a gap that is accepted was not yet given out as a range
   int64_t jump_from_ = -1;    // the position before the first jump that was not looked at yet
   int64_t end_sequence_ = 0;  // with once: the stream's last sequence at the start
   bool done_ = false;

@@ -471,6 +471,35 @@ TEST(NatsSource, ADeletedConsumerIsMadeAnewWithoutLossOrDoubles) {
   for (int64_t i = 0; i < 4000; ++i) ASSERT_EQ(seen[static_cast<size_t>(i)].offset, i + 1);
 }
 
+TEST(NatsSource, OneConsumerServesManyRequests) {
+  Server server;
+  Publisher publisher(server.url());
+  publisher.add_stream("ORDERS", {"orders"});
+  publisher.publish_many("orders", 0, 20'000);
+  Opened opened = open_source({{"url", server.url()}, {"durable", "mine"}, {"fetch.batch", "100"}}, {}, false);
+  const int64_t created_ns = publisher.consumer("ORDERS", "mine")->Created;
+  std::vector<SeenEvent> seen;
+  int64_t next = -1;
+  ASSERT_TRUE(read_all(*opened.reader, seen, next, 20'000).ok());
+  EXPECT_EQ(seen.size(), 20'000u);
+  EXPECT_EQ(publisher.consumer("ORDERS", "mine")->Created, created_ns) << "the consumer was made anew";
+  EXPECT_EQ(publisher.consumer("ORDERS", "mine")->Delivered.Consumer, 20'000u);
+}
+
+TEST(NatsSource, AReaderMayEndInMidStream) {
+  Server server;
+  Publisher publisher(server.url());
+  publisher.add_stream("ORDERS", {"orders"});
+  publisher.publish_many("orders", 0, 20'000);
+  for (int round = 0; round < 20; ++round) {
+    Opened opened = open_source({{"url", server.url()}, {"fetch.batch", "2000"}}, {}, false, 0, {}, 500);
+    std::vector<SeenEvent> seen;
+    int64_t next = -1;
+    ASSERT_TRUE(read_all(*opened.reader, seen, next, 500).ok());
+    ASSERT_EQ(next, 501);
+  }
+}
+
 TEST(NatsSource, AServerThatComesBackIsReadOnWithoutLossOrDoubles) {
   Server server("jetstream { sync_interval: always }");
   std::vector<SeenEvent> seen;
