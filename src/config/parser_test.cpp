@@ -131,7 +131,6 @@ TEST(Parser, NameAndDefaults) {
   EXPECT_TRUE(spec.settings.boolean("error-lake.enabled"));
   EXPECT_EQ(spec.settings.string("state.path"), "./weir-data/state");
   EXPECT_EQ(spec.settings.string("pipeline.engine"), "embedded");
-  EXPECT_EQ(spec.settings.string("pipeline.schema-evolution"), "add");
   EXPECT_EQ(spec.settings.duration("pipeline.commit-interval"), std::chrono::seconds(10));
   EXPECT_EQ(spec.settings.duration("pipeline.batch-latency"), std::chrono::milliseconds(50));
   EXPECT_EQ(spec.settings.integer("pipeline.queue-batches"), 4);
@@ -424,7 +423,7 @@ TEST(Diagnostics, TheSameProblemIsSaidOnce) {
   diagnostics.error({"f", 1, 3}, "x");
   diagnostics.error({}, "y");
   diagnostics.warning({"f", 9, 9}, "w");
-  EXPECT_EQ(diagnostics.status().message(), "f:1:2: x\nf:1:3: x\ny");
+  EXPECT_EQ(diagnostics.status().message(), "f:1:2: error: x\nf:1:3: error: x\ny");
   EXPECT_EQ(diagnostics.status().code(), Code::invalid);
 }
 
@@ -432,7 +431,7 @@ TEST(BadInput, TheFilesNameMustServeAsAName) {
   Diagnostics diagnostics;
   parse_pipeline("my pipeline.sql", std::string(kTables) + "INSERT INTO t SELECT a FROM s", diagnostics);
   ASSERT_EQ(diagnostics.entries().size(), 1u);
-  EXPECT_NE(diagnostics.status().message().find("my pipeline.sql:1:1: the file's name 'my pipeline'"),
+  EXPECT_NE(diagnostics.status().message().find("my pipeline.sql:1:1: error: the file's name 'my pipeline'"),
             std::string::npos);
 }
 

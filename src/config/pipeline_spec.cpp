@@ -42,10 +42,6 @@ OptionSpec setting(std::string name, OptionType type, std::string default_value,
 std::vector<OptionSpec> make_setting_specs() {
   OptionSpec engine = setting("pipeline.engine", OptionType::choice, "embedded", "what runs the queries");
   engine.choices = {"embedded"};
-  OptionSpec evolution =
-      setting("pipeline.schema-evolution", OptionType::choice, "add",
-              "columns that a sink's table lacks: 'add' appends them as nullable, 'none' is an error");
-  evolution.choices = {"none", "add"};
   std::vector<OptionSpec> specs = {
       setting("pipeline.name", OptionType::string, "", "the pipeline's name; the file's stem when absent"),
       engine,
@@ -57,7 +53,6 @@ std::vector<OptionSpec> make_setting_specs() {
               "batches that a queue between two stages holds"),
       setting("pipeline.max-open-partitions", OptionType::integer, "4",
               "partitions of a lake table that are written at the same time"),
-      evolution,
       setting("error-lake.path", OptionType::string, "./weir-data/errors",
               "folder or s3:// URL of the error lake"),
       setting("error-lake.enabled", OptionType::boolean, "true", "'false': a bad event stops the pipeline"),

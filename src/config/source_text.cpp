@@ -30,7 +30,7 @@ Status Diagnostics::status() const {
     if (entry.warning) continue;
     if (!lines.empty()) lines += '\n';
     std::string place = entry.location.text();
-    if (!place.empty()) lines += place + ": ";
+    if (!place.empty()) lines += place + ": error: ";
     lines += entry.message;
   }
   if (!has_errors()) return {};

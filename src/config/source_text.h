@@ -33,7 +33,7 @@ class Diagnostics {
   }
   bool has_errors() const;
   const std::vector<Diagnostic>& entries() const { return entries_; }
-  // invalid with every error as "file:line:column: message" lines, or ok.
+  // invalid with every error as "file:line:column: error: message" lines, or ok.
   Status status() const;
 
  private:

@@ -1,4 +1,6 @@
 // What `weir explain` prints: the stream plan of every INSERT, from the sink down to its sources.
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include <arrow/type.h>
@@ -10,6 +12,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// "nats://user:secret@host" -> "nats://***@host", in every URL of a list.
+std::string without_user_info(std::string text) {
+  for (size_t at = 0; (at = text.find("://", at)) != std::string::npos;) {
+    at += 3;
+    const size_t end = std::min(text.find_first_of("/, ", at), text.size());
+    const size_t user = text.rfind('@', end);
+    if (user != std::string::npos && user > at && user < end) text.replace(at, user - at, "***");
+  }
+  return text;
+}
+
 // Options as they were written, secrets left out.
 Json shown_options(const std::map<std::string, OptionValue>& values, const std::vector<OptionSpec>& specs) {
   Json shown = Json::object();
@@ -18,7 +31,7 @@ Json shown_options(const std::map<std::string, OptionValue>& values, const std::
     for (const OptionSpec& spec : specs) {
       if (spec.name == name && spec.secret) secret = true;
     }
-    shown[name] = secret ? "***" : value.text;
+    shown[name] = secret ? "***" : without_user_info(value.text);
   }
   return shown;
 }

@@ -234,6 +234,12 @@ Status PartitionWorkers::process_slice(const std::shared_ptr<PartitionState>& ta
   WEIR_ASSIGN(unit.processed, processor.process(batch, begin, end, task->id, active,
                                                 state_.options.clock->now_us()));
   unit.failed = static_cast<int64_t>(unit.processed.errors.size());
+  if (unit.failed > 0 && !state_.plan.spec.settings.boolean("error-lake.enabled")) {
+    const ErrorRecord& first = unit.processed.errors.front();
+    return Status::invalid("the event at " + task->id + " " + std::to_string(batch.events[first.event].offset) + ": " +
+                           std::string(error_code_name(first.code)) + ": " + first.message +
+                           " (it has nowhere to go: 'error-lake.enabled' is 'false')");
+  }
   if (unit.failed > 0 && from >= task->error_stand) {
     ErrorOrigin origin;
     origin.pipeline = state_.plan.spec.name;

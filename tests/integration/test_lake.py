@@ -38,10 +38,10 @@ def typed(row):
 def test_minio_read_by_others_equals_weir_sql(case, shared_nats, minio, bucket):
     env = {"S3_SECRET": minio.secret_key}
     lake = f"s3://{bucket}/lake"
-    columns = "id BIGINT NOT NULL, name STRING, amount DECIMAL(12,2), at TIMESTAMP(3), tags ARRAY<STRING>"
+    columns = "id BIGINT NOT NULL, name STRING, amount DECIMAL(12,2), moment TIMESTAMP(3), tags ARRAY<STRING>"
     broken = [b'{"id": 1, "amount": "much"}', b"{nothing"]
     publish(shared_nats.url, case.stream,
-            [event(number, at=f"2026-11-21T10:00:{number % 60:02d}.25", tags=["a", f"t{number % 3}"])
+            [event(number, moment=f"2026-11-21T10:00:{number % 60:02d}.25", tags=["a", f"t{number % 3}"])
              for number in range(1, 201)] + broken)
     settings = s3_settings(minio) | {"error_lake__path": f"s3://{bucket}/errors"}
     select = "*, CAST(id % 3 AS INT) AS part"
@@ -50,13 +50,13 @@ def test_minio_read_by_others_equals_weir_sql(case, shared_nats, minio, bucket):
     case.weir.run(["check", "--connect", file], cwd=case.folder, env=env)
     case.once(file, env=env)
     storage = minio.storage_options()
-    ours = case.sql(file, "SELECT id, name, amount, at, tags, part FROM lake ORDER BY id", env=env)
-    query = "SELECT id, name, amount, at, tags, part FROM t ORDER BY id"
+    ours = case.sql(file, "SELECT id, name, amount, moment, tags, part FROM lake ORDER BY id", env=env)
+    query = "SELECT id, name, amount, moment, tags, part FROM t ORDER BY id"
     theirs = [typed(row) for row in duckdb_rows(lake, query, storage)]
     table = sorted(rows(lake, storage), key=lambda row: row["id"])
     assert len(ours) == len(theirs) == len(table) == 200
     for mine, other, plain in zip(ours, theirs, table):
-        assert mine["at"].startswith("2026-11-21T10:00:") and mine["at"][:19] == other["at"][:19]
+        assert mine["moment"].startswith("2026-11-21T10:00:") and mine["moment"][:19] == other["moment"][:19]
         for name in ("id", "name", "amount", "tags", "part"):
             assert mine[name] == other[name] == typed(plain)[name]
     assert DeltaTable(lake, storage_options=storage).metadata().partition_columns == ["part"]
@@ -95,10 +95,10 @@ def test_a_new_column_is_added(case):
 
 def test_no_column_is_added_where_that_is_forbidden(case):
     path = input_file(case, events(1, 10))
-    settings = {"pipeline__schema_evolution": "none"}
-    case.once(case.file_pipeline(path, settings=settings))
+    sink = ", 'schema-evolution'='none'"
+    case.once(case.file_pipeline(path, sink=sink))
     wider = case.file_pipeline(path, columns="id BIGINT NOT NULL, name STRING, amount DECIMAL(12,2), city STRING",
-                               settings=settings)
+                               sink=sink)
     run = case.once(wider, expect=None)
     assert run.returncode in (1, 2) and "city" in run.stderr
     assert [field.name for field in DeltaTable(str(case.lake)).schema().fields][:3] == ["id", "name", "amount"]

@@ -19,14 +19,17 @@ constexpr int64_t kNsPerS = 1'000'000'000;
 constexpr int64_t kRequestExpiresNs = 30 * kNsPerS;
 constexpr int64_t kHeartbeatNs = 5 * kNsPerS;
 constexpr int64_t kSilenceNs = 3 * kHeartbeatNs;
-constexpr int64_t kAckWaitNs = 3600 * kNsPerS;  // far longer than a commit: redelivery is never how we recover
-constexpr int64_t kMaxAckPending = 1'000'000'000;  // -1 for "no bound" is lost in the library, and 1000 the default
+constexpr int64_t kAckWaitNs =
+    3600 * kNsPerS;  // far longer than a commit: redelivery is never how we recover
+constexpr int64_t kMaxAckPending =
+    1'000'000'000;  // -1 for "no bound" is lost in the library, and 1000 the default
 constexpr int64_t kBatchBytes = 4 << 20;
-constexpr int kRequestsAhead = 4;  // pull requests that overlap, so that the server never waits for the next one
+constexpr int kRequestsAhead =
+    4;  // pull requests that overlap, so that the server never waits for the next one
 constexpr size_t kMaxUnacknowledged = 4096;
 
-// Invariants: every message below next_ was given out, was dropped as a redelivery, or never matched the filter;
-// consumer sequences arrive without a gap, else the consumer is made anew at next_.
+// Invariants: every message below next_ was given out, was dropped as a redelivery, or never matched the
+// filter; consumer sequences arrive without a gap, else the consumer is made anew at next_.
 class NatsReader final : public PartitionReader {
  public:
   explicit NatsReader(NatsReaderSettings settings)
@@ -51,10 +54,11 @@ class NatsReader final : public PartitionReader {
     if (stored.has_value()) {
       next_ = *stored;
       if (next_ > last + 1) {
-        return Status::invalid("stream '" + stream_ + "' ends at sequence " + std::to_string(last) +
-                               ", the pipeline's position is " + std::to_string(next_) +
-                               ": the stream was rolled back or restored from an older copy. Give the pipeline a new " +
-                               "name to read it from its beginning");
+        return Status::invalid(
+            "stream '" + stream_ + "' ends at sequence " + std::to_string(last) +
+            ", the pipeline's position is " + std::to_string(next_) +
+            ": the stream was rolled back or restored from an older copy. Give the pipeline a new " +
+            "name to read it from its beginning");
       }
       WEIR_TRY(check_gap(first));
     } else {
@@ -120,8 +124,9 @@ class NatsReader final : public PartitionReader {
   Result<NatsStreamInfo> stream_info() {
     WEIR_ASSIGN(NatsStreamInfo info, connection_->stream(stream_));
     if (info->Created != settings_.created_ns) {
-      return Status::invalid("stream '" + stream_ + "' was created anew at " + format_timestamp_us(info->Created / 1000) +
-                             "; the pipeline's position " + std::to_string(next_) + " belongs to the one of " +
+      return Status::invalid("stream '" + stream_ + "' was created anew at " +
+                             format_timestamp_us(info->Created / 1000) + "; the pipeline's position " +
+                             std::to_string(next_) + " belongs to the one of " +
                              format_timestamp_us(settings_.created_ns / 1000));
     }
     return info;
@@ -139,7 +144,8 @@ class NatsReader final : public PartitionReader {
 
   Status gap(int64_t first, int64_t position) const {
     return Status::invalid("stream '" + stream_ + "' now begins at sequence " + std::to_string(first) +
-                           ", the pipeline's position is " + std::to_string(position) + ": messages in between are gone" +
+                           ", the pipeline's position is " + std::to_string(position) +
+                           ": messages in between are gone" +
                            " (limits of the stream, or a purge). Restore them, or accept the loss with " +
                            "'scan.on-gap' = 'continue'");
   }
@@ -153,8 +159,8 @@ class NatsReader final : public PartitionReader {
     if (mode == "specific-offset") {
       const int64_t wanted = settings_.options.integer("scan.startup.specific-offset");
       if (wanted < first || wanted > last + 1) {
-        return Status::invalid("'scan.startup.specific-offset' is " + std::to_string(wanted) + ", stream '" + stream_ +
-                               "' holds " + std::to_string(first) + " to " + std::to_string(last));
+        return Status::invalid("'scan.startup.specific-offset' is " + std::to_string(wanted) + ", stream '" +
+                               stream_ + "' holds " + std::to_string(first) + " to " + std::to_string(last));
       }
       return wanted;
     }
@@ -174,7 +180,8 @@ class NatsReader final : public PartitionReader {
     const natsStatus status =
         js_AddConsumer(&created, connection_->jetstream(), stream_.c_str(), &config, nullptr, &error);
     const NatsConsumerInfo info(created);
-    if (status != NATS_OK) return connection_->failure("cannot find the start position by time", status, error);
+    if (status != NATS_OK)
+      return connection_->failure("cannot find the start position by time", status, error);
     js_DeleteConsumer(connection_->jetstream(), stream_.c_str(), info->Name, nullptr, &error);
     return static_cast<int64_t>(info->Delivered.Stream) + 1;
   }
@@ -182,7 +189,8 @@ class NatsReader final : public PartitionReader {
   // A durable's own state is never trusted: whatever exists under our name goes.
   Status make_consumer() {
     jsErrCode error = static_cast<jsErrCode>(0);
-    natsStatus status = js_DeleteConsumer(connection_->jetstream(), stream_.c_str(), settings_.consumer.c_str(), nullptr, &error);
+    natsStatus status = js_DeleteConsumer(connection_->jetstream(), stream_.c_str(),
+                                          settings_.consumer.c_str(), nullptr, &error);
     if (status != NATS_OK && error != JSConsumerNotFoundErr) {
       return connection_->failure("cannot replace consumer '" + settings_.consumer + "'", status, error);
     }
@@ -206,8 +214,8 @@ class NatsReader final : public PartitionReader {
     return subscribe(static_cast<int64_t>(info->NumPending));
   }
 
-  // nats.c 3.4 frees a subscription while its reading thread may be about to lock it (seen: a thread stuck on a freed
-  // mutex). So the last one is kept until the next has lived for a while.
+  // nats.c 3.4 frees a subscription while its reading thread may be about to lock it (seen: a thread stuck on
+  // a freed mutex). So the last one is kept until the next has lived for a while.
   void retire_subscription() {
     if (subscription_ == nullptr) return;
     natsSubscription_Unsubscribe(subscription_.get());
@@ -228,7 +236,8 @@ class NatsReader final : public PartitionReader {
 
     // A request's byte limit must admit the largest message, or that one would never come.
     const int64_t largest = natsConnection_GetMaxPayload(connection_->get()) + 64 * 1024;
-    request_ = "{\"batch\":" + std::to_string(fetch_batch_) + ",\"expires\":" + std::to_string(kRequestExpiresNs) +
+    request_ = "{\"batch\":" + std::to_string(fetch_batch_) +
+               ",\"expires\":" + std::to_string(kRequestExpiresNs) +
                ",\"idle_heartbeat\":" + std::to_string(kHeartbeatNs) +
                ",\"max_bytes\":" + std::to_string(std::max<int64_t>(kBatchBytes, largest)) + "}";
     request_subject_ = "$JS.API.CONSUMER.MSG.NEXT." + stream_ + "." + settings_.consumer;
@@ -268,8 +277,8 @@ class NatsReader final : public PartitionReader {
   Status request_more() {
     while (outstanding_ <= (kRequestsAhead - 1) * fetch_batch_) {
       const natsStatus status =
-          natsConnection_PublishRequest(connection_->get(), request_subject_.c_str(), inbox_.c_str(), request_.data(),
-                                        static_cast<int>(request_.size()));
+          natsConnection_PublishRequest(connection_->get(), request_subject_.c_str(), inbox_.c_str(),
+                                        request_.data(), static_cast<int>(request_.size()));
       if (status != NATS_OK) return connection_->failure("cannot ask for messages", status);
       outstanding_ += fetch_batch_;
     }
@@ -323,7 +332,8 @@ class NatsReader final : public PartitionReader {
     }
     if (!connection_->connected()) return connection_->disconnected();
     if (status != NATS_TIMEOUT) reset_ = true;
-    if (clock.monotonic_ns() - last_heard_ns_ > kSilenceNs) reset_ = true;  // not even heartbeats: the consumer is gone
+    if (clock.monotonic_ns() - last_heard_ns_ > kSilenceNs)
+      reset_ = true;  // not even heartbeats: the consumer is gone
     if (reset_) return ensure_consumer();
     return settings_.once ? look_for_end() : Status();
   }
@@ -340,7 +350,8 @@ class NatsReader final : public PartitionReader {
       return ensure_consumer();
     }
     if (status != NATS_OK) return connection_->failure("cannot look up the consumer", status, error);
-    const bool all_sent = info->NumPending == 0 || static_cast<int64_t>(info->Delivered.Stream) >= end_sequence_;
+    const bool all_sent =
+        info->NumPending == 0 || static_cast<int64_t>(info->Delivered.Stream) >= end_sequence_;
     if (all_sent && static_cast<int64_t>(info->Delivered.Consumer) == consumer_sequence_) finish();
     return {};
   }
@@ -395,12 +406,13 @@ class NatsReader final : public PartitionReader {
     return true;
   }
 
-  // A jump is a deleted message, or the stream's limits overtook this reader: that must not pass in silence. With a
-  // filter it is usually somebody else's message, and nothing tells.
+  // A jump is a deleted message, or the stream's limits overtook this reader: that must not pass in silence.
+  // With a filter it is usually somebody else's message, and nothing tells.
   Status check_jump() {
     if (jump_from_ < 0 || settings_.options.string("scan.on-gap") == "continue") return {};
     Result<NatsStreamInfo> info = stream_info();
-    if (!info.ok()) return info.status().retryable() ? Status() : info.status();  // looked at after the next batch
+    if (!info.ok())
+      return info.status().retryable() ? Status() : info.status();  // looked at after the next batch
     const int64_t from = std::exchange(jump_from_, -1);
     const int64_t first = static_cast<int64_t>((*info)->State.FirstSeq);
     return first > from ? gap(first, from) : Status();
@@ -482,7 +494,8 @@ class NatsReader final : public PartitionReader {
   void remember_ack() {
     if (!acks_ || last_reply_.empty()) return;
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (unacknowledged_.size() >= kMaxUnacknowledged) unacknowledged_.pop_back();  // acknowledged with the next one
+    if (unacknowledged_.size() >= kMaxUnacknowledged)
+      unacknowledged_.pop_back();  // acknowledged with the next one
     unacknowledged_.push_back({next_, std::move(last_reply_)});
     last_reply_.clear();
   }
@@ -516,7 +529,8 @@ class NatsReader final : public PartitionReader {
   std::string last_reply_;
 
   int64_t next_ = 1;
-  int64_t gap_from_ = -1;     // the stored position, while a gap that is accepted was not yet given out as a range
+  int64_t gap_from_ =
+      -1;  // the stored position, while a gap that is accepted was not yet given out as a range
   int64_t jump_from_ = -1;    // the position before the first jump that was not looked at yet
   int64_t end_sequence_ = 0;  // with once: the stream's last sequence at the start
   bool done_ = false;
@@ -525,7 +539,8 @@ class NatsReader final : public PartitionReader {
 
 }  // namespace
 
-Result<std::unique_ptr<PartitionReader>> open_nats_reader(NatsReaderSettings settings, std::optional<int64_t> stored) {
+Result<std::unique_ptr<PartitionReader>> open_nats_reader(NatsReaderSettings settings,
+                                                          std::optional<int64_t> stored) {
   auto reader = std::make_unique<NatsReader>(std::move(settings));
   WEIR_TRY(reader->start(stored));
   return std::unique_ptr<PartitionReader>(std::move(reader));
