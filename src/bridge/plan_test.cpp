@@ -156,7 +156,8 @@ TEST(PlanQuery, ErrorsSayWhere) {
   error = failed("SELECT id FROM oders");
   EXPECT_EQ(error.line, 1);
   EXPECT_EQ(error.column, 16);
-  EXPECT_EQ(error.status.message(), "there is no table or view 'oders'");
+  EXPECT_EQ(error.status.message(), "there is no table or view 'oders'. Did you mean 'orders'?");
+  EXPECT_EQ(failed("SELECT id FROM things").status.message(), "there is no table or view 'things'; there are: orders");
   error = failed("SELECT id,\n  uper(customer) AS c FROM orders");
   EXPECT_EQ(error.line, 2);
   EXPECT_EQ(error.column, 3);

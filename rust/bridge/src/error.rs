@@ -78,6 +78,8 @@ fn innermost<'a>(error: &'a DataFusionError, span: &mut Option<(i32, i32)>) -> &
     }
 }
 
+const NO_TABLE: &str = "there is no table or view '";
+
 /// Words without DataFusion's prefixes, and the identifier that they are about.
 fn words(error: &DataFusionError) -> (String, Option<String>) {
     match error {
@@ -127,7 +129,7 @@ fn tidy(text: &str) -> (String, Option<String>) {
     }
     if let Some(name) = between(text, "table '", "' not found") {
         let name = name.rsplit('.').next().unwrap_or(&name).to_string();
-        return (format!("there is no table or view '{name}'"), Some(name));
+        return (format!("{NO_TABLE}{name}'"), Some(name));
     }
     if let Some(name) = between(text, "Projections require unique expression names but the expression \"", "\"") {
         let name = name.rsplit(" AS ").next().unwrap_or(&name);
@@ -202,13 +204,29 @@ pub fn find_identifier(sql: &str, identifier: &str) -> Option<(i32, i32)> {
 }
 
 fn near_column(name: &str, columns: &[Column]) -> Option<String> {
+    near_name(name, columns.iter().map(|c| c.name.as_str()))
+}
+
+fn near_name<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     let lower = name.to_lowercase();
-    columns
-        .iter()
-        .map(|c| (distance(&lower, &c.name.to_lowercase()), &c.name))
+    candidates
+        .map(|c| (distance(&lower, &c.to_lowercase()), c))
         .filter(|(d, _)| *d <= (name.len() / 3).max(1))
         .min()
-        .map(|(_, near)| near.clone())
+        .map(|(_, near)| near.to_string())
+}
+
+/// The same failure; an unknown table is told the near one of `known`, or all of them.
+pub fn with_known_tables(mut failure: BridgeError, known: &[&str]) -> BridgeError {
+    let Some(name) = failure.message.strip_prefix(NO_TABLE).and_then(|rest| rest.strip_suffix('\'')) else {
+        return failure;
+    };
+    match near_name(name, known.iter().copied()) {
+        Some(near) => failure.message += &format!(". Did you mean '{near}'?"),
+        None if !known.is_empty() => failure.message += &format!("; there are: {}", known.join(", ")),
+        None => {}
+    }
+    failure
 }
 
 /// Levenshtein's edit distance.

@@ -19,7 +19,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::error::{find_identifier, planning_error, BridgeError, Outcome};
+use crate::error::{find_identifier, planning_error, with_known_tables, BridgeError, Outcome};
 use crate::fragment::{Fragment, Step};
 use crate::functions::clock_functions;
 use crate::unnest::{name_dot_fields, nest_unnest_joins, UnnestPlanner};
@@ -119,10 +119,12 @@ pub fn plan(request: Request, mut schemas: Vec<SchemaRef>) -> Outcome<Plan> {
         register_table(&context, table, schema)?;
         inputs.insert(table.name.clone(), schema.clone());
     }
-    for view in &request.views {
+    let known: Vec<&str> =
+        request.tables.iter().map(|t| t.name.as_str()).chain(request.views.iter().map(|v| v.name.as_str())).collect();
+    for (index, view) in request.views.iter().enumerate() {
         let in_view = |mut failure: BridgeError| {
             failure.view = view.name.clone();
-            failure
+            with_known_tables(failure, &known[..request.tables.len() + index])
         };
         let planned = plan_text(&context, &view.query).map_err(in_view)?;
         let provider = Arc::new(ViewTable::new(planned, None));
@@ -130,7 +132,7 @@ pub fn plan(request: Request, mut schemas: Vec<SchemaRef>) -> Outcome<Plan> {
             in_view(planning_error(e, &view.query))
         })?;
     }
-    let logical = plan_text(&context, &request.query)?;
+    let logical = plan_text(&context, &request.query).map_err(|failure| with_known_tables(failure, &known))?;
     let state = context.state();
     let to_error = |e| planning_error(e, &request.query);
     let optimized = state.optimize(&logical).map_err(to_error)?;
