@@ -42,11 +42,18 @@ def require(condition, words):
         raise Failure(words)
 
 
+def quoted(argument):
+    """For a shell; double quotes around SQL, which has single ones."""
+    plain = not set(argument) & set('"$`\\!')
+    return f'"{argument}"' if "'" in argument and plain else shlex.quote(argument)
+
+
 class Screen:
     """Bold and colour only on a terminal."""
 
     def __init__(self):
         self.colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self.finished = False  # the verdict was the last line
 
     def title(self, number, words):
         text = f"({number}) {words}"
@@ -66,7 +73,7 @@ class Watched:
 
     def __init__(self, screen, command, folder):
         self.screen = screen
-        self.lines = []
+        self.shows_progress = True
         self.started = time.monotonic()
         self.recovered_s = None
         ours, theirs = os.openpty()
@@ -91,11 +98,11 @@ class Watched:
                 progress = "state=" in line
                 if "recovered in" in line and self.recovered_s is None:
                     self.recovered_s = time.monotonic() - self.started
-                if progress and time.monotonic() - shown < self.LINE_EVERY_S:
+                if progress and (not self.shows_progress or time.monotonic() - shown < self.LINE_EVERY_S):
                     continue
                 shown = time.monotonic() if progress else shown
-                self.lines.append(line)
-                self.screen.say(f"  {line}")
+                if not self.screen.finished:
+                    self.screen.say(f"  {line}")
         os.close(terminal)
 
     def kill9(self):
@@ -146,7 +153,7 @@ class Demo:
         return done.stdout
 
     def weir_command(self, *arguments):
-        return " ".join([self.weir_text, *map(shlex.quote, arguments)])
+        return " ".join([self.weir_text, *map(quoted, arguments)])
 
     def start_pipeline(self):
         self.screen.command(self.weir_command("run", "orders.sql") + " &")
@@ -219,6 +226,7 @@ class Demo:
         self.start_pipeline()
         self.wait_for(FIRST_PART)
         time.sleep(0.6)
+        self.pipeline.shows_progress = False
         self.screen.say(f"  lake:       {self.folder / 'lake' / 'orders'}")
         self.screen.say(f"  error lake: {self.folder / 'errors' / 'orders' / 'orders'}")
 
@@ -227,7 +235,7 @@ class Demo:
                       "is downloaded)")
         ours = json.loads(self.shell(self.weir_command("sql", "-f", "orders.sql", "--format", "json", TOTALS)))
         duckdb = os.path.relpath(HERE / "duckdb_sql.py", self.folder)
-        self.screen.command(f"{duckdb} lake/orders {shlex.quote(TOTALS)}")
+        self.screen.command(f"{duckdb} lake/orders {quoted(TOTALS)}")
         theirs = duckdb_rows(str(self.folder / "lake" / "orders"), TOTALS)[0]
         self.screen.say(json.dumps(theirs))
         require(ours["orders"] == theirs["orders"] == FIRST_PART - FIRST_PART // BROKEN_EVERY,
@@ -239,6 +247,7 @@ class Demo:
         self.title(5, "kill -9 in mid-stream, while the services go on sending")
         publish, text = self.publish_command(FIRST_PART + 1, ORDERS, RATE)
         self.screen.command(text)
+        self.pipeline.shows_progress = True
         self.publisher = subprocess.Popen(publish, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                           **child_options())
         self.wait_for(FIRST_PART + (ORDERS - FIRST_PART) // 3)
@@ -252,6 +261,7 @@ class Demo:
         said, _ = self.publisher.communicate(timeout=60)
         require(self.publisher.returncode == 0, f"the publisher failed: {said}")
         counted = self.wait_for(ORDERS)
+        self.pipeline.shows_progress = False
         self.screen.say(f"  {said.strip().splitlines()[-1]}")
         require(self.pipeline.recovered_s is not None, "weir run did not say that it recovered")
         lost, doubled = self.judge(counted)
@@ -270,6 +280,7 @@ class Demo:
                                      "FROM errors.orders GROUP BY code, field ORDER BY code"))
         self.shell(self.weir_command("errors", "list", "orders.sql") + " | head -n 10")
         listed = self.shell(self.weir_command("errors", "list", "orders.sql", "--format", "json"), show=False)
+        self.screen.say(f"({len(listed.splitlines())} lines of JSON)")
         errors = [json.loads(line) for line in listed.splitlines()]
         broken = sum(way_of(number) is not None for number in range(1, ORDERS + 1))
         require(len(errors) == broken, f"{len(errors)} errors are listed, {broken} broken orders were sent")
@@ -292,6 +303,7 @@ class Demo:
         require(self.pipeline.interrupt() == 0, "weir run did not drain")
         path.write_text(new)
         self.start_pipeline()
+        self.pipeline.shows_progress = False
         mendable = sum(way_of(number) in MENDABLE for number in range(1, ORDERS + 1))
         replay = self.weir_command("errors", "replay", "orders.sql", "--where", MENDED)
         first = self.shell(replay)
@@ -380,6 +392,7 @@ def main():
         line = demo.run()
         seconds = os.environ.get("DEMO_SECONDS")
         demo.screen.say(f"\n(up for {seconds} s more)" if seconds else "\n(Ctrl-C ends the demo)")
+        demo.screen.finished = True
         demo.screen.say(line)
         demo.stay()
         return 0
@@ -387,6 +400,7 @@ def main():
         return 0 if demo.step == 8 else 130
     except Exception as error:
         demo.screen.say(f"\n{type(error).__name__}: {error}")
+        demo.screen.finished = True
         demo.close()
         demo.screen.say(f"DEMO FAILED step {demo.step}")
         return 1
