@@ -17,13 +17,15 @@
 
 namespace weir {
 
-// Reads one partition in order. poll is called by one thread; acknowledge and lag may be called from another at the same time.
+// Reads one partition in order. poll is called by one thread; acknowledge and lag may be called from another
+// at the same time.
 class PartitionReader {
  public:
   virtual ~PartitionReader() = default;
   // Waits up to `timeout` for events; an empty batch (from == next) means none came. After a batch with `end`
-  // it is not called again. unavailable: the caller backs off and calls again, the reader reconnects by itself. invalid / not_found:
-  // the pipeline must stop with these words (for instance: the position is gone).
+  // it is not called again. unavailable: the caller backs off and calls again, the reader reconnects by
+  // itself. invalid / not_found: the pipeline must stop with these words (for instance: the position is
+  // gone).
   virtual Result<EventBatch> poll(std::chrono::milliseconds timeout) = 0;
   // Everything below `next` is durable in the lake and the error lake. Never trusted for positions.
   virtual Status acknowledge(int64_t next) = 0;
@@ -34,8 +36,9 @@ class PartitionReader {
 class Source {
  public:
   virtual ~Source() = default;
-  // Ids of the partitions known now, in a stable order; later calls may add some (a followed glob). An id holds what makes
-  // the log unique (topic id, stream creation time), so that positions of a re-created log are never mixed up.
+  // Ids of the partitions known now, in a stable order; later calls may add some (a followed glob). An id
+  // holds what makes the log unique (topic id, stream creation time), so that positions of a re-created log
+  // are never mixed up.
   virtual Result<std::vector<std::string>> discover() = 0;
   // False when discover() can never find more than it found first (bounded reads, one stream).
   virtual bool may_grow() const = 0;
@@ -51,7 +54,8 @@ struct SourceContext {
   bool once = false;                 // end when the input that is present at start has been read
   size_t batch_rows = 8192;          // upper bound of events in a batch
   const Clock* clock = nullptr;
-  // The partitions the authority has a position for: a partition that is gone or was re-created must be named, not skipped.
+  // The partitions the authority has a position for: a partition that is gone or was re-created must be
+  // named, not skipped.
   std::vector<std::string> known_partitions;
 };
 

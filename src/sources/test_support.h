@@ -27,7 +27,8 @@ inline SourceContext context_for(const std::string& name, const std::map<std::st
   for (const auto& [key, text] : values) written[key].text = text;
   Diagnostics diagnostics;
   SourceContext context;
-  context.options = validate_options("connector '" + name + "'", connector(name).options, written, {}, diagnostics);
+  context.options =
+      validate_options("connector '" + name + "'", connector(name).options, written, {}, diagnostics);
   EXPECT_TRUE(diagnostics.status().ok()) << diagnostics.status().message();
   context.pipeline = "test";
   context.table = &table;
@@ -42,7 +43,9 @@ class TemporaryFolder {
     std::filesystem::create_directories(path_);
   }
   ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string path(const std::string& name = "") const { return name.empty() ? path_.string() : (path_ / name).string(); }
+  std::string path(const std::string& name = "") const {
+    return name.empty() ? path_.string() : (path_ / name).string();
+  }
   std::string write(const std::string& name, const std::string& bytes, bool append = false) const {
     std::ofstream(path(name), append ? std::ios::app | std::ios::binary : std::ios::binary) << bytes;
     return path(name);
@@ -62,7 +65,8 @@ struct SeenEvent {
 };
 
 // Polls until the end, a failure, or `enough` events; checks the batch invariants on the way.
-inline Status read_all(PartitionReader& reader, std::vector<SeenEvent>& seen, int64_t& next, size_t enough = SIZE_MAX,
+inline Status read_all(PartitionReader& reader, std::vector<SeenEvent>& seen, int64_t& next,
+                       size_t enough = SIZE_MAX,
                        std::chrono::milliseconds patience = std::chrono::seconds(10)) {
   const int64_t deadline_ns = Clock::real().monotonic_ns() + patience.count() * 1'000'000;
   bool first = true;

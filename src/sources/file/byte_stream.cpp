@@ -100,7 +100,8 @@ class PlainStream final : public ByteStream {
 // What gzip and zstd share: compressed input through a fixed buffer.
 class CompressedStream : public ByteStream {
  public:
-  CompressedStream(Descriptor file, const char* kind) : file_(std::move(file)), kind_(kind), input_(kInputBytes) {}
+  CompressedStream(Descriptor file, const char* kind)
+      : file_(std::move(file)), kind_(kind), input_(kInputBytes) {}
 
   Result<size_t> read(char* into, size_t size) override {
     while (true) {
@@ -126,8 +127,8 @@ class CompressedStream : public ByteStream {
     int64_t at = 0;
     previous = 0;
     while (at < position) {
-      const size_t wanted = static_cast<size_t>(
-          std::min<int64_t>(position - at, static_cast<int64_t>(discarded.size())));
+      const size_t wanted =
+          static_cast<size_t>(std::min<int64_t>(position - at, static_cast<int64_t>(discarded.size())));
       WEIR_ASSIGN(const size_t got, read(discarded.data(), wanted));
       if (got == 0) {
         position = at;
@@ -156,7 +157,9 @@ class CompressedStream : public ByteStream {
                            std::string(why));
   }
 
-  const unsigned char* input() const { return reinterpret_cast<const unsigned char*>(input_.data()) + begin_; }
+  const unsigned char* input() const {
+    return reinterpret_cast<const unsigned char*>(input_.data()) + begin_;
+  }
   size_t input_size() const { return end_ - begin_; }
   void consumed(size_t bytes) { begin_ += bytes; }
 
@@ -204,7 +207,8 @@ class GzipStream final : public CompressedStream {
 
 class ZstdStream final : public CompressedStream {
  public:
-  explicit ZstdStream(Descriptor file) : CompressedStream(std::move(file), "zstd"), context_(ZSTD_createDCtx()) {
+  explicit ZstdStream(Descriptor file)
+      : CompressedStream(std::move(file), "zstd"), context_(ZSTD_createDCtx()) {
     WEIR_CHECK(context_ != nullptr, "zstd does not start");
   }
   ~ZstdStream() override { ZSTD_freeDCtx(context_); }

@@ -29,8 +29,9 @@ class ByteStream {
   // Up to `size` uncompressed bytes; 0: the file holds no more now (more may come when it grows).
   // invalid with the file and the compressed offset when the compressed data is broken.
   virtual Result<size_t> read(char* into, size_t size) = 0;
-  // Makes `position` the next byte to read. False: the file ends before it; `position` is then that end. Only called
-  // once, before the first read. `previous`: the byte in front of the position (0 at the file's begin).
+  // Makes `position` the next byte to read. False: the file ends before it; `position` is then that end. Only
+  // called once, before the first read. `previous`: the byte in front of the position (0 at the file's
+  // begin).
   virtual Result<bool> seek(int64_t& position, char& previous) = 0;
   // After read gave 0: ok at the end of the file or of a compressed member, invalid in the middle of one.
   virtual Status at_whole_end() const = 0;

@@ -82,7 +82,8 @@ class FileSource final : public Source {
     if (context_.options.string("scan.on-missing-file") == "fail") {
       for (const std::string& known : context_.known_partitions) {
         if (std::binary_search(files.begin(), files.end(), known)) continue;
-        return Status{Code::not_found, "file '" + known + "', which this pipeline has read from, is gone from '" + path_ +
+        return Status{Code::not_found, "file '" + known +
+                                           "', which this pipeline has read from, is gone from '" + path_ +
                                            "': put it back, or set 'scan.on-missing-file' = 'continue'"};
       }
     }
@@ -94,7 +95,8 @@ class FileSource final : public Source {
     return follow_ && (is_glob(path_) || fs::is_directory(path_, ignored));
   }
 
-  Result<std::unique_ptr<PartitionReader>> open(const std::string& partition, std::optional<int64_t> stored) override {
+  Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
+                                                std::optional<int64_t> stored) override {
     LineReaderSettings settings;
     settings.path = partition;
     const std::string compression = context_.options.string("compression");
@@ -118,7 +120,11 @@ class FileSource final : public Source {
 
 std::vector<OptionSpec> file_options() {
   return {
-      {.name = "path", .default_value = "", .help = "a file, a folder (its files) or a glob such as '/data/*.json.gz'", .required = true, .choices = {}},
+      {.name = "path",
+       .default_value = "",
+       .help = "a file, a folder (its files) or a glob such as '/data/*.json.gz'",
+       .required = true,
+       .choices = {}},
       {.name = "compression",
        .type = OptionType::choice,
        .default_value = "auto",
@@ -168,8 +174,8 @@ Status probe_files(const SourceContext& context) {
 }  // namespace
 
 SourceConnector file_connector() {
-  return {"file", "lines of files: plain, gzip or zstd, read once or followed", file_options(), create_file_source,
-          probe_files};
+  return {"file", "lines of files: plain, gzip or zstd, read once or followed", file_options(),
+          create_file_source, probe_files};
 }
 
 }  // namespace weir

@@ -55,7 +55,8 @@ std::string zstd(const std::string& text) {
 
 std::string many_lines(int count) {
   std::string text;
-  for (int i = 0; i < count; ++i) text += "{\"n\":" + std::to_string(i) + ",\"pad\":\"" + std::string(i % 97, 'x') + "\"}\n";
+  for (int i = 0; i < count; ++i)
+    text += "{\"n\":" + std::to_string(i) + ",\"pad\":\"" + std::string(i % 97, 'x') + "\"}\n";
   return text;
 }
 
@@ -76,7 +77,8 @@ TEST(FileSource, LinesOffsetsBlankLinesAndCarriageReturns) {
 
 TEST(FileSource, ByteOrderMarkIsNotPayload) {
   TemporaryFolder folder;
-  EXPECT_EQ(payloads(read_file(settings_for(folder.write("a", "\xEF\xBB\xBF{}\n{}\n"))).events), (Texts{"{}", "{}"}));
+  EXPECT_EQ(payloads(read_file(settings_for(folder.write("a", "\xEF\xBB\xBF{}\n{}\n"))).events),
+            (Texts{"{}", "{}"}));
 }
 
 TEST(FileSource, EveryBufferAndBatchSizeGivesTheSame) {
@@ -102,23 +104,27 @@ TEST(FileSource, EveryBufferAndBatchSizeGivesTheSame) {
 TEST(FileSource, ResumesAtEveryPositionPlainGzipZstd) {
   TemporaryFolder folder;
   const std::string text = many_lines(40);
-  const std::string half = text.substr(0, text.find('\n', text.size() / 2) - 3);  // members need not end with a line
+  const std::string half =
+      text.substr(0, text.find('\n', text.size() / 2) - 3);  // members need not end with a line
   const std::string rest = text.substr(half.size());
-  for (const std::string& path : {folder.write("a.json", text), folder.write("a.json.gz", gzip(half) + gzip(rest)),
-                                  folder.write("a.json.zst", zstd(half) + zstd(rest))}) {
+  for (const std::string& path :
+       {folder.write("a.json", text), folder.write("a.json.gz", gzip(half) + gzip(rest)),
+        folder.write("a.json.zst", zstd(half) + zstd(rest))}) {
     const Read all = read_file(settings_for(path));
     ASSERT_TRUE(all.status.ok()) << all.status.message();
     ASSERT_EQ(all.events.size(), 40u) << path;
     for (size_t i = 0; i < all.events.size(); ++i) {
       const Read read = read_file(settings_for(path), all.events[i].offset);
       ASSERT_TRUE(read.status.ok()) << read.status.message();
-      EXPECT_EQ(read.events, std::vector<SeenEvent>(all.events.begin() + static_cast<long>(i), all.events.end()));
+      EXPECT_EQ(read.events,
+                std::vector<SeenEvent>(all.events.begin() + static_cast<long>(i), all.events.end()));
     }
     EXPECT_EQ(all.next, static_cast<int64_t>(text.size()));
     EXPECT_TRUE(read_file(settings_for(path), all.next).events.empty());
     const Read beyond = read_file(settings_for(path), all.next + 1);
     EXPECT_EQ(beyond.status.code(), Code::invalid);
-    EXPECT_NE(beyond.status.message().find("now has " + std::to_string(text.size()) + " bytes"), std::string::npos)
+    EXPECT_NE(beyond.status.message().find("now has " + std::to_string(text.size()) + " bytes"),
+              std::string::npos)
         << beyond.status.message();
   }
 }
@@ -141,7 +147,8 @@ TEST(FileSource, BrokenCompressedDataIsNamedWithItsPlace) {
   for (const char* name : {"a.gz", "a.zst"}) {
     const std::string sound = std::string(name) == "a.gz" ? gzip(text) : zstd(text);
     std::string broken = sound;
-    for (size_t i = broken.size() / 2; i < broken.size() / 2 + 64; ++i) broken[i] = static_cast<char>(~broken[i]);
+    for (size_t i = broken.size() / 2; i < broken.size() / 2 + 64; ++i)
+      broken[i] = static_cast<char>(~broken[i]);
     for (const std::string& bytes : {broken, sound.substr(0, sound.size() / 2)}) {
       const Read read = read_file(settings_for(folder.write(name, bytes)));
       EXPECT_EQ(read.status.code(), Code::invalid);
@@ -162,8 +169,8 @@ TEST(FileSource, OversizedLineIsOneCutEventAndTheNextLineIsWhole) {
     settings.buffer_bytes = buffer;
     const Read read = read_file(settings);
     ASSERT_TRUE(read.status.ok()) << read.status.message();
-    EXPECT_EQ(payloads(read.events), (Texts{"a", std::string(11, 'x'), "b", std::string(11, 'y'), std::string(10, 'z'),
-                                            std::string(11, 'w')}));
+    EXPECT_EQ(payloads(read.events), (Texts{"a", std::string(11, 'x'), "b", std::string(11, 'y'),
+                                            std::string(10, 'z'), std::string(11, 'w')}));
     EXPECT_EQ(read.events[2].offset, 5'000'003);
     EXPECT_EQ(read.next, static_cast<int64_t>(text.size()));
   }
@@ -227,13 +234,15 @@ TEST(FileSource, FolderGlobAndMissingPaths) {
   };
   EXPECT_EQ(*discover({{"path", folder.path()}}, true),
             (Texts{folder.path("a.json"), folder.path("b.json"), folder.path("c.txt")}));
-  EXPECT_EQ(*discover({{"path", folder.path("*.json")}}, true), (Texts{folder.path("a.json"), folder.path("b.json")}));
+  EXPECT_EQ(*discover({{"path", folder.path("*.json")}}, true),
+            (Texts{folder.path("a.json"), folder.path("b.json")}));
   const Status missing = discover({{"path", folder.path("none")}}, true).status();
   EXPECT_EQ(missing.code(), Code::not_found);
   EXPECT_NE(missing.message().find(folder.path("none")), std::string::npos);
   EXPECT_EQ(discover({{"path", folder.path("*.none")}}, false).status().code(), Code::not_found);
   EXPECT_EQ(*discover({{"path", folder.path("*.none")}, {"follow", "true"}}, false), Texts{});
-  EXPECT_EQ(connector("file").probe(context_for("file", {{"path", folder.path("none")}}, table)).code(), Code::not_found);
+  EXPECT_EQ(connector("file").probe(context_for("file", {{"path", folder.path("none")}}, table)).code(),
+            Code::not_found);
   EXPECT_TRUE(connector("file").probe(context_for("file", {{"path", folder.path()}}, table)).ok());
 }
 
@@ -252,7 +261,8 @@ TEST(FileSource, ABatchOutlivesItsReader) {
   TemporaryFolder folder;
   EventBatch batch;
   {
-    std::unique_ptr<PartitionReader> reader = *open_line_reader(settings_for(folder.write("a", "one\ntwo\n")), {});
+    std::unique_ptr<PartitionReader> reader =
+        *open_line_reader(settings_for(folder.write("a", "one\ntwo\n")), {});
     batch = *reader->poll(std::chrono::milliseconds(0));
     EXPECT_TRUE(reader->poll(std::chrono::milliseconds(0))->end);
   }

@@ -7,11 +7,13 @@
 namespace weir {
 namespace {
 
-// Invariants: buffer_ holds the path, then file bytes; [scan_, filled_) are those not yet given out, and the byte at
-// scan_ has the uncompressed offset scan_offset_. A buffer that a batch refers to is never written again.
+// Invariants: buffer_ holds the path, then file bytes; [scan_, filled_) are those not yet given out, and the
+// byte at scan_ has the uncompressed offset scan_offset_. A buffer that a batch refers to is never written
+// again.
 class LineReader final : public PartitionReader {
  public:
-  LineReader(LineReaderSettings settings, std::unique_ptr<ByteStream> stream, int64_t position, FileState state)
+  LineReader(LineReaderSettings settings, std::unique_ptr<ByteStream> stream, int64_t position,
+             FileState state)
       : settings_(std::move(settings)),
         stream_(std::move(stream)),
         pool_(settings_.buffer_bytes + settings_.path.size()),
@@ -50,16 +52,18 @@ class LineReader final : public PartitionReader {
     return batch;
   }
 
-  // For a position that no newline precedes: the last line was an event without its newline. When the file has grown
-  // since by more than that newline, the line was read in half, or the file is another one.
+  // For a position that no newline precedes: the last line was an event without its newline. When the file
+  // has grown since by more than that newline, the line was read in half, or the file is another one.
   Status check_last_line_unchanged() {
     WEIR_ASSIGN(const bool more, refill());
-    if (!more || bytes()[scan_] == '\n' || (bytes()[scan_] == '\r' && filled_ - scan_ > 1 && bytes()[scan_ + 1] == '\n')) {
+    if (!more || bytes()[scan_] == '\n' ||
+        (bytes()[scan_] == '\r' && filled_ - scan_ > 1 && bytes()[scan_ + 1] == '\n')) {
       return {};
     }
-    return Status::invalid("file '" + settings_.path + "': the pipeline's position " + std::to_string(next_) +
-                           " is not the start of a line. The file was replaced, or its last line had no newline when " +
-                           "it was read and has grown since; read growing files with 'follow' = 'true'");
+    return Status::invalid(
+        "file '" + settings_.path + "': the pipeline's position " + std::to_string(next_) +
+        " is not the start of a line. The file was replaced, or its last line had no newline when " +
+        "it was read and has grown since; read growing files with 'follow' = 'true'");
   }
 
   Status acknowledge(int64_t) override { return {}; }
@@ -83,7 +87,8 @@ class LineReader final : public PartitionReader {
     given_out_ = true;
   }
 
-  // One line without its newline: a carriage return and a byte order mark are not payload, a blank line is no event.
+  // One line without its newline: a carriage return and a byte order mark are not payload, a blank line is no
+  // event.
   void add_line(EventBatch& batch, size_t begin, size_t end, int64_t offset) {
     if (end > begin && bytes()[end - 1] == '\r') --end;
     if (offset == 0 && end - begin >= 3 && std::memcmp(bytes() + begin, "\xEF\xBB\xBF", 3) == 0) begin += 3;
@@ -94,7 +99,8 @@ class LineReader final : public PartitionReader {
   void scan_lines(EventBatch& batch) {
     if (batch.events.capacity() == 0) batch.events.reserve(std::min(settings_.batch_rows, kFirstReserve));
     while (searched_ < filled_ && batch.events.size() < settings_.batch_rows) {
-      const char* newline = static_cast<const char*>(std::memchr(bytes() + searched_, '\n', filled_ - searched_));
+      const char* newline =
+          static_cast<const char*>(std::memchr(bytes() + searched_, '\n', filled_ - searched_));
       if (newline == nullptr) {
         searched_ = filled_;
         return;
@@ -120,8 +126,8 @@ class LineReader final : public PartitionReader {
     oversized_ = false;
   }
 
-  // Gets more bytes behind the unfinished line; false: the file holds no more now. Only called while the batch is empty,
-  // so that a failure loses nothing.
+  // Gets more bytes behind the unfinished line; false: the file holds no more now. Only called while the
+  // batch is empty, so that a failure loses nothing.
   Result<bool> refill() {
     const size_t tail = filled_ - scan_;
     if (tail > line_bound()) {
@@ -169,7 +175,8 @@ class LineReader final : public PartitionReader {
     return taken;
   }
 
-  // Looks for the end of a line that is longer than the bound; its beginning stays in the buffer and becomes the event.
+  // Looks for the end of a line that is longer than the bound; its beginning stays in the buffer and becomes
+  // the event.
   Result<bool> skip_oversized(EventBatch& batch) {
     if (rest_begin_ == rest_end_) {
       rest_.resize(kRestBytes);
@@ -197,13 +204,15 @@ class LineReader final : public PartitionReader {
     WEIR_ASSIGN(const FileState open_file, stream_->state());
     if (open_file.size < state_.size) {
       return Status::invalid("file '" + settings_.path + "' was cut while it was followed: it now has " +
-                             std::to_string(open_file.size) + " bytes and had " + std::to_string(state_.size) +
-                             "; the pipeline's position is " + std::to_string(next_));
+                             std::to_string(open_file.size) + " bytes and had " +
+                             std::to_string(state_.size) + "; the pipeline's position is " +
+                             std::to_string(next_));
     }
     Result<FileState> named = file_state(settings_.path);
     if (!named.ok()) return named.status().with_context("the followed file is gone");
     if (named->inode != open_file.inode || named->device != open_file.device) {
-      return Status::invalid("file '" + settings_.path + "' was replaced by another while it was followed; the " +
+      return Status::invalid("file '" + settings_.path +
+                             "' was replaced by another while it was followed; the " +
                              "pipeline's position is " + std::to_string(next_) + " in the old one");
     }
     return {};
@@ -227,7 +236,8 @@ class LineReader final : public PartitionReader {
   int64_t scan_offset_ = 0;
   int64_t next_ = 0;
 
-  bool oversized_ = false;     // the line at scan_ is longer than the bound; [scan_, filled_) is what is kept of it
+  bool oversized_ =
+      false;  // the line at scan_ is longer than the bound; [scan_, filled_) is what is kept of it
   int64_t skipped_bytes_ = 0;  // of that line, behind what is kept
   std::vector<char> rest_;     // bytes read while looking for its end; [rest_begin_, rest_end_) come next
   size_t rest_begin_ = 0;
@@ -237,7 +247,8 @@ class LineReader final : public PartitionReader {
 
 }  // namespace
 
-Result<std::unique_ptr<PartitionReader>> open_line_reader(LineReaderSettings settings, std::optional<int64_t> stored) {
+Result<std::unique_ptr<PartitionReader>> open_line_reader(LineReaderSettings settings,
+                                                          std::optional<int64_t> stored) {
   WEIR_ASSIGN(std::unique_ptr<ByteStream> stream, open_byte_stream(settings.path, settings.compression));
   WEIR_ASSIGN(const FileState state, stream->state());
   const int64_t wanted = stored.value_or(0);
@@ -245,11 +256,12 @@ Result<std::unique_ptr<PartitionReader>> open_line_reader(LineReaderSettings set
   char previous = 0;
   WEIR_ASSIGN(const bool found, stream->seek(position, previous));
   if (!found) {
-    return Status::invalid("file '" + settings.path + "' now has " + std::to_string(position) + " bytes" +
-                           (settings.compression == Compression::none ? "" : " (uncompressed)") +
-                           ", the pipeline's position is " + std::to_string(wanted) +
-                           ": it was cut or replaced. Give the new file another name, or a new pipeline name to " +
-                           "read it from its beginning");
+    return Status::invalid(
+        "file '" + settings.path + "' now has " + std::to_string(position) + " bytes" +
+        (settings.compression == Compression::none ? "" : " (uncompressed)") +
+        ", the pipeline's position is " + std::to_string(wanted) +
+        ": it was cut or replaced. Give the new file another name, or a new pipeline name to " +
+        "read it from its beginning");
   }
   auto reader = std::make_unique<LineReader>(std::move(settings), std::move(stream), position, state);
   if (position > 0 && previous != '\n') WEIR_TRY(reader->check_last_line_unchanged());

@@ -76,9 +76,10 @@ void append_text(size_t length, const char* alphabet, int bits, RowRandom& rando
 
 int64_t draw(const FieldPlan& plan, const RowTime& at, RowRandom& random) {
   const uint64_t span = static_cast<uint64_t>(plan.max) - static_cast<uint64_t>(plan.min) + 1;
-  const uint64_t step = plan.sequence ? (span == 0 ? static_cast<uint64_t>(at.row) : static_cast<uint64_t>(at.row) % span)
-                        : span == 0   ? random.next()
-                                      : random.below(span);
+  const uint64_t step =
+      plan.sequence ? (span == 0 ? static_cast<uint64_t>(at.row) : static_cast<uint64_t>(at.row) % span)
+      : span == 0   ? random.next()
+                    : random.below(span);
   return static_cast<int64_t>(static_cast<uint64_t>(plan.min) + step);
 }
 
@@ -157,7 +158,8 @@ Result<int64_t> parse_bound(const std::string& name, const std::string& text, in
   return static_cast<int64_t>(std::llround(scaled));
 }
 
-Status set_options(FieldPlan& plan, const std::string& path, const std::map<std::string, std::string>& options,
+Status set_options(FieldPlan& plan, const std::string& path,
+                   const std::map<std::string, std::string>& options,
                    std::map<std::string, std::string>& unused) {
   const auto find = [&](const char* name) -> const std::string* {
     const auto found = options.find(path + "." + name);
@@ -175,12 +177,14 @@ Status set_options(FieldPlan& plan, const std::string& path, const std::map<std:
   if (plan.max < plan.min) return Status::invalid("'fields." + path + ".max' is below its 'min'");
   if (const std::string* text = find("length")) {
     WEIR_ASSIGN(const int64_t length, parse_bound(path + ".length", *text, 0));
-    if (length < 0 || length > 1 << 20) return Status::invalid("'fields." + path + ".length' must be between 0 and 1048576");
+    if (length < 0 || length > 1 << 20)
+      return Status::invalid("'fields." + path + ".length' must be between 0 and 1048576");
     plan.length = static_cast<size_t>(length);
   }
   if (const std::string* text = find("kind")) {
     if (*text != "sequence" && *text != "random") {
-      return Status::invalid("'fields." + path + ".kind' is '" + *text + "', expected 'sequence' or 'random'");
+      return Status::invalid("'fields." + path + ".kind' is '" + *text +
+                             "', expected 'sequence' or 'random'");
     }
     plan.sequence = *text == "sequence";
     if (plan.sequence && find("max") == nullptr && plan.kind == FieldPlan::Kind::integer) {
@@ -197,7 +201,8 @@ Status set_options(FieldPlan& plan, const std::string& path, const std::map<std:
   return {};
 }
 
-void append_list(const FieldPlan& plan, const RowTime& at, double null_share, RowRandom& random, std::string& out) {
+void append_list(const FieldPlan& plan, const RowTime& at, double null_share, RowRandom& random,
+                 std::string& out) {
   out += '[';
   const uint64_t count = random.below(4);
   for (uint64_t i = 0; i < count; ++i) {
@@ -207,7 +212,8 @@ void append_list(const FieldPlan& plan, const RowTime& at, double null_share, Ro
   out += ']';
 }
 
-void append_object(const FieldPlan& plan, const RowTime& at, double null_share, RowRandom& random, std::string& out) {
+void append_object(const FieldPlan& plan, const RowTime& at, double null_share, RowRandom& random,
+                   std::string& out) {
   out += '{';
   const bool map = plan.kind == FieldPlan::Kind::map;
   const size_t count = map ? random.below(3) : plan.children.size();
@@ -232,7 +238,8 @@ void append_timestamp(int64_t time_us, std::string& out) {
   out += 'T';
   append_time(of_day / 1'000'000, out);
   out += '.';
-  const int milliseconds = static_cast<int>(of_day / 1000 % 1000);  // three digits fit every TIMESTAMP(p >= 3)
+  const int milliseconds =
+      static_cast<int>(of_day / 1000 % 1000);  // three digits fit every TIMESTAMP(p >= 3)
   out += static_cast<char>('0' + milliseconds / 100);
   append_two(milliseconds % 100, out);
 }
@@ -264,7 +271,8 @@ Result<FieldPlan> plan_field(const std::string& path, const arrow::Field& field,
   return plan;
 }
 
-void append_value(const FieldPlan& plan, const RowTime& at, double null_share, RowRandom& random, std::string& out) {
+void append_value(const FieldPlan& plan, const RowTime& at, double null_share, RowRandom& random,
+                  std::string& out) {
   using Kind = FieldPlan::Kind;
   if (plan.nullable && null_share > 0 && random.share() < null_share) {
     out += "null";

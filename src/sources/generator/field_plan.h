@@ -1,12 +1,12 @@
 // How one value is drawn and written, compiled from its type and its options.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "base/status.h"
 
@@ -45,12 +45,12 @@ struct FieldPlan {
   std::string key;  // "\"name\":", escaped
   Kind kind = Kind::text;
   bool nullable = true;
-  bool sequence = false;            // follows the row number instead of being drawn
-  bool zoned = false;               // of timestamps: written with Z
-  int bits = 64;                    // of integers
-  int precision = 38;               // of decimals
-  int scale = 0;                    // digits behind the point: decimals and reals
-  int64_t min = 0;                  // in units of the last digit
+  bool sequence = false;  // follows the row number instead of being drawn
+  bool zoned = false;     // of timestamps: written with Z
+  int bits = 64;          // of integers
+  int precision = 38;     // of decimals
+  int scale = 0;          // digits behind the point: decimals and reals
+  int64_t min = 0;        // in units of the last digit
   int64_t max = 0;
   size_t length = 12;               // of text
   std::vector<std::string> values;  // JSON literals to choose from
@@ -62,7 +62,8 @@ Result<FieldPlan> plan_field(const std::string& path, const arrow::Field& field,
                              const std::map<std::string, std::string>& options,
                              std::map<std::string, std::string>& unused);
 
-void append_value(const FieldPlan& plan, const RowTime& at, double null_share, RowRandom& random, std::string& out);
+void append_value(const FieldPlan& plan, const RowTime& at, double null_share, RowRandom& random,
+                  std::string& out);
 
 // "2026-01-01T00:00:00.000000", without zone.
 void append_timestamp(int64_t time_us, std::string& out);

@@ -18,14 +18,14 @@ constexpr size_t kBatchBytes = 4 << 20;
 struct Slot {
   int64_t partition = 0;
   int64_t partitions = 1;
-  int64_t end = -1;         // rows of this partition; -1: no end
-  double rows_per_s = 0;    // of this partition; 0: as fast as possible
+  int64_t end = -1;       // rows of this partition; -1: no end
+  double rows_per_s = 0;  // of this partition; 0: as fast as possible
 };
 
 class GeneratorReader final : public PartitionReader {
  public:
-  GeneratorReader(std::shared_ptr<const RowGenerator> rows, Slot slot, int64_t position, GeneratorSettings settings,
-                  size_t batch_rows, const Clock* clock)
+  GeneratorReader(std::shared_ptr<const RowGenerator> rows, Slot slot, int64_t position,
+                  GeneratorSettings settings, size_t batch_rows, const Clock* clock)
       : rows_(std::move(rows)),
         slot_(slot),
         settings_(std::move(settings)),
@@ -118,7 +118,8 @@ class GeneratorSource final : public Source {
 
   bool may_grow() const override { return false; }
 
-  Result<std::unique_ptr<PartitionReader>> open(const std::string& partition, std::optional<int64_t> stored) override {
+  Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
+                                                std::optional<int64_t> stored) override {
     for (int64_t i = 0; i < partitions_; ++i) {
       if (partition != id(i)) continue;
       Slot slot;
@@ -137,12 +138,14 @@ class GeneratorSource final : public Source {
 
  private:
   std::string id(int64_t partition) const {
-    return "seed-" + std::to_string(settings_.seed) + "/" + std::to_string(partition) + "-of-" + std::to_string(partitions_);
+    return "seed-" + std::to_string(settings_.seed) + "/" + std::to_string(partition) + "-of-" +
+           std::to_string(partitions_);
   }
 
   Status changed(const std::string& known) const {
     return Status::invalid("the pipeline holds a position of '" + known + "', the generator now makes " +
-                           std::to_string(partitions_) + " partition(s) of seed " + std::to_string(settings_.seed) +
+                           std::to_string(partitions_) + " partition(s) of seed " +
+                           std::to_string(settings_.seed) +
                            ": restore 'seed' and 'partitions', or give the pipeline a new name");
   }
 
@@ -163,9 +166,11 @@ Result<int64_t> parse_start_time(const std::string& text) {
     used += static_cast<size_t>(end);
     if (used < text.size() && text[used] == 'Z') ++used;
   }
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
-  if (dated != 3 || timed != 3 || used != text.size() || !date.ok() || hour > 23 || minute > 59 || second > 59) {
+  if (dated != 3 || timed != 3 || used != text.size() || !date.ok() || hour > 23 || minute > 59 ||
+      second > 59) {
     return Status::invalid("'start-time' is '" + text + "', expected a time such as '2026-01-01T00:00:00Z'");
   }
   const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
@@ -212,7 +217,8 @@ Result<GeneratorSettings> generator_settings(const Options& options) {
   return settings;
 }
 
-Result<std::unique_ptr<RowGenerator>> rows_of(const SourceContext& context, const GeneratorSettings& settings) {
+Result<std::unique_ptr<RowGenerator>> rows_of(const SourceContext& context,
+                                              const GeneratorSettings& settings) {
   std::vector<ColumnSpec> physical;
   for (const ColumnSpec& column : context.table->columns) {
     if (column.kind == ColumnKind::physical) physical.push_back(column);
@@ -225,9 +231,11 @@ Result<std::unique_ptr<Source>> create_generator_source(SourceContext context) {
   WEIR_ASSIGN(GeneratorSettings settings, generator_settings(options));
   const auto format = context.table->options.find("format");
   if (format != context.table->options.end() && format->second.text != "json") {
-    return Status::invalid("connector 'generator' writes 'format' = 'json', not '" + format->second.text + "'");
+    return Status::invalid("connector 'generator' writes 'format' = 'json', not '" + format->second.text +
+                           "'");
   }
-  if (options.has("rows") && options.integer("rows") < 0) return Status::invalid("'rows' must not be negative");
+  if (options.has("rows") && options.integer("rows") < 0)
+    return Status::invalid("'rows' must not be negative");
   if (context.once && !options.has("rows")) {
     return Status::invalid("a generator without 'rows' has no end: give 'rows' to run it once");
   }
@@ -264,7 +272,8 @@ std::vector<OptionSpec> generator_options() {
       option("partitions", integer, "1", "partitions that the rows are dealt to"),
       option("null-share", number, "0", "share of nullable fields that are null, 0 to 1"),
       option("broken-share", number, "0", "share of rows that are broken on purpose, 0 to 1"),
-      option("broken-codes", string, "", "error codes of the broken rows; by default all that the schema can show"),
+      option("broken-codes", string, "",
+             "error codes of the broken rows; by default all that the schema can show"),
       option("fields.*", string, "", "fields.<name>.min|max|length|values|kind; kind is random or sequence"),
   };
 }
@@ -272,8 +281,8 @@ std::vector<OptionSpec> generator_options() {
 }  // namespace
 
 SourceConnector generator_connector() {
-  return {"generator", "rows drawn from the table's schema and a seed", generator_options(), create_generator_source,
-          probe_generator};
+  return {"generator", "rows drawn from the table's schema and a seed", generator_options(),
+          create_generator_source, probe_generator};
 }
 
 }  // namespace weir

@@ -35,12 +35,14 @@ TableSpec orders() {
                    column("at", arrow::timestamp(arrow::TimeUnit::MILLI), false),
                    column("tags", arrow::list(arrow::utf8())),
                    column("m", arrow::map(arrow::utf8(), arrow::int32())),
-                   column("place", arrow::struct_({arrow::field("city", arrow::utf8()), arrow::field("n", arrow::int32())}))};
+                   column("place", arrow::struct_({arrow::field("city", arrow::utf8()),
+                                                   arrow::field("n", arrow::int32())}))};
   return table;
 }
 
 std::vector<SeenEvent> generate(const TableSpec& table, const std::map<std::string, std::string>& options,
-                                std::optional<int64_t> stored = {}, size_t partition = 0, size_t batch_rows = 8192) {
+                                std::optional<int64_t> stored = {}, size_t partition = 0,
+                                size_t batch_rows = 8192) {
   SourceContext context = context_for("generator", options, table);
   context.batch_rows = batch_rows;
   Result<std::unique_ptr<Source>> source = connector("generator").create(context);
@@ -59,10 +61,14 @@ Status create(const TableSpec& table, const std::map<std::string, std::string>& 
 
 TEST(Generator, DocumentsFollowTheSchema) {
   const TableSpec table = orders();
-  const std::vector<SeenEvent> seen =
-      generate(table, {{"rows", "500"}, {"fields.id.kind", "sequence"}, {"fields.id.min", "1"},
-                       {"fields.amount.min", "10.5"}, {"fields.amount.max", "99.99"}, {"fields.customer.values", "ann,bob"},
-                       {"fields.place.n.max", "3"}, {"time-step", "1 min"}});
+  const std::vector<SeenEvent> seen = generate(table, {{"rows", "500"},
+                                                       {"fields.id.kind", "sequence"},
+                                                       {"fields.id.min", "1"},
+                                                       {"fields.amount.min", "10.5"},
+                                                       {"fields.amount.max", "99.99"},
+                                                       {"fields.customer.values", "ann,bob"},
+                                                       {"fields.place.n.max", "3"},
+                                                       {"time-step", "1 min"}});
   ASSERT_EQ(seen.size(), 500u);
   for (size_t i = 0; i < seen.size(); ++i) {
     const json row = json::parse(seen[i].payload);
@@ -72,7 +78,8 @@ TEST(Generator, DocumentsFollowTheSchema) {
     EXPECT_TRUE(row["customer"] == "ann" || row["customer"] == "bob");
     EXPECT_LE(row["place"]["n"].get<int>(), 3);
     EXPECT_LE(row["qty"].get<int>(), 127);
-    EXPECT_TRUE(row["ok"].is_boolean() && row["tags"].is_array() && row["m"].is_object() && row["price"].is_number());
+    EXPECT_TRUE(row["ok"].is_boolean() && row["tags"].is_array() && row["m"].is_object() &&
+                row["price"].is_number());
   }
   EXPECT_EQ(json::parse(seen[61].payload)["at"], "2026-01-01T01:01:00.000");
   EXPECT_EQ(json::parse(seen[0].payload)["day"], "2026-01-01");
@@ -97,7 +104,8 @@ TEST(Generator, PartitionsShareTheRows) {
   table.columns = {column("id", arrow::int64(), false)};
   std::set<int64_t> ids;
   for (size_t partition = 0; partition < 3; ++partition) {
-    for (const SeenEvent& event : generate(table, {{"rows", "100"}, {"partitions", "3"}, {"fields.id.kind", "sequence"}}, {}, partition)) {
+    for (const SeenEvent& event : generate(
+             table, {{"rows", "100"}, {"partitions", "3"}, {"fields.id.kind", "sequence"}}, {}, partition)) {
       EXPECT_TRUE(ids.insert(json::parse(event.payload)["id"].get<int64_t>()).second);
     }
   }
@@ -109,7 +117,8 @@ TEST(Generator, BrokenShareIsKept) {
   TableSpec table;
   table.columns = {column("id", arrow::int32(), false)};
   size_t broken = 0;
-  for (const SeenEvent& event : generate(table, {{"rows", "20000"}, {"broken-share", "0.1"}, {"broken-codes", "malformed"}})) {
+  for (const SeenEvent& event :
+       generate(table, {{"rows", "20000"}, {"broken-share", "0.1"}, {"broken-codes", "malformed"}})) {
     broken += json::accept(event.payload) ? 0 : 1;
   }
   EXPECT_NEAR(static_cast<double>(broken), 2000, 200);

@@ -34,10 +34,13 @@ std::vector<size_t> targets_of(ErrorCode code, const std::vector<FieldPlan>& fie
   switch (code) {
     case ErrorCode::missing_required: return all([](const FieldPlan& f) { return !f.nullable; });
     case ErrorCode::wrong_type:
-      return first_of([](const FieldPlan& f) { return is_number(f) || f.kind == Kind::boolean || f.kind == Kind::real; },
-                      [](const FieldPlan&) { return true; });
-    case ErrorCode::out_of_range: return first_of([](const FieldPlan& f) { return f.kind == Kind::integer; }, is_number);
-    case ErrorCode::bad_timestamp: return first_of([](const FieldPlan& f) { return f.kind == Kind::timestamp; }, is_time);
+      return first_of(
+          [](const FieldPlan& f) { return is_number(f) || f.kind == Kind::boolean || f.kind == Kind::real; },
+          [](const FieldPlan&) { return true; });
+    case ErrorCode::out_of_range:
+      return first_of([](const FieldPlan& f) { return f.kind == Kind::integer; }, is_number);
+    case ErrorCode::bad_timestamp:
+      return first_of([](const FieldPlan& f) { return f.kind == Kind::timestamp; }, is_time);
     case ErrorCode::malformed:
     case ErrorCode::invalid_utf8:
     case ErrorCode::duplicate_key:
@@ -52,7 +55,10 @@ void append_out_of_range(const FieldPlan& plan, std::string& out) {
     out.append(static_cast<size_t>(plan.precision - plan.scale + 1), '9');
     return;
   }
-  out += plan.bits == 8 ? "300" : plan.bits == 16 ? "70000" : plan.bits == 32 ? "3000000000" : "9223372036854775808";
+  out += plan.bits == 8    ? "300"
+         : plan.bits == 16 ? "70000"
+         : plan.bits == 32 ? "3000000000"
+                           : "9223372036854775808";
 }
 
 class JsonRows final : public RowGenerator {
@@ -130,7 +136,8 @@ class JsonRows final : public RowGenerator {
       } else if (code == ErrorCode::bad_timestamp) {
         out += fields_[i].kind == Kind::date ? "\"2026-13-45\"" : "\"2026-13-45T99:99:99\"";
       } else {
-        const bool nested = fields_[i].kind == Kind::list || fields_[i].kind == Kind::map || fields_[i].kind == Kind::row;
+        const bool nested =
+            fields_[i].kind == Kind::list || fields_[i].kind == Kind::map || fields_[i].kind == Kind::row;
         out += nested ? "true" : "{\"broken\":true}";
       }
     }
@@ -144,9 +151,9 @@ class JsonRows final : public RowGenerator {
 };
 
 // Those that every strict decoder refuses, whatever its options.
-constexpr std::array kUsualCodes = {ErrorCode::malformed,    ErrorCode::invalid_utf8, ErrorCode::duplicate_key,
-                                    ErrorCode::missing_required, ErrorCode::wrong_type, ErrorCode::out_of_range,
-                                    ErrorCode::bad_timestamp};
+constexpr std::array kUsualCodes = {
+    ErrorCode::malformed,  ErrorCode::invalid_utf8, ErrorCode::duplicate_key, ErrorCode::missing_required,
+    ErrorCode::wrong_type, ErrorCode::out_of_range, ErrorCode::bad_timestamp};
 
 }  // namespace
 
@@ -175,7 +182,8 @@ Result<std::unique_ptr<RowGenerator>> make_row_generator(const std::vector<Colum
   if (!unused.empty()) {
     std::vector<std::string> names;
     for (const FieldPlan& plan : fields) {
-      for (const char* option : {"min", "max", "length", "values", "kind"}) names.push_back(plan.name + "." + option);
+      for (const char* option : {"min", "max", "length", "values", "kind"})
+        names.push_back(plan.name + "." + option);
     }
     return Status::invalid("'fields." + unused.begin()->first + "' fits no column." +
                            suggestion(unused.begin()->first, names));
@@ -183,7 +191,8 @@ Result<std::unique_ptr<RowGenerator>> make_row_generator(const std::vector<Colum
   std::vector<ErrorCode> codes;
   for (const ErrorCode code : settings.broken_codes) {
     if (targets_of(code, fields).empty()) {
-      return Status::invalid("'broken-codes': no column of this table can show '" + std::string(error_code_name(code)) + "'");
+      return Status::invalid("'broken-codes': no column of this table can show '" +
+                             std::string(error_code_name(code)) + "'");
     }
     codes.push_back(code);
   }
@@ -191,7 +200,8 @@ Result<std::unique_ptr<RowGenerator>> make_row_generator(const std::vector<Colum
     std::copy_if(kUsualCodes.begin(), kUsualCodes.end(), std::back_inserter(codes),
                  [&](ErrorCode code) { return !targets_of(code, fields).empty(); });
   }
-  return std::unique_ptr<RowGenerator>(std::make_unique<JsonRows>(std::move(fields), settings, std::move(codes)));
+  return std::unique_ptr<RowGenerator>(
+      std::make_unique<JsonRows>(std::move(fields), settings, std::move(codes)));
 }
 
 }  // namespace weir

@@ -30,8 +30,10 @@ std::optional<AckSubject> parse_ack_subject(std::string_view subject) {
   if (count != kShort && count != kLong) return std::nullopt;
   const size_t first = count - 4;
   AckSubject parsed;
-  if (!parse_number(tokens[first], parsed.stream_sequence) || !parse_number(tokens[first + 1], parsed.consumer_sequence) ||
-      !parse_number(tokens[first + 2], parsed.timestamp_ns) || !parse_number(tokens[first + 3], parsed.pending)) {
+  if (!parse_number(tokens[first], parsed.stream_sequence) ||
+      !parse_number(tokens[first + 1], parsed.consumer_sequence) ||
+      !parse_number(tokens[first + 2], parsed.timestamp_ns) ||
+      !parse_number(tokens[first + 3], parsed.pending)) {
     return std::nullopt;
   }
   return parsed;

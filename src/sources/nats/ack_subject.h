@@ -1,4 +1,5 @@
-// The reply subject of a JetStream message: all that a reader needs to know of it, without the library's allocations.
+// The reply subject of a JetStream message: all that a reader needs to know of it, without the library's
+// allocations.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ struct AckSubject {
 };
 
 // "$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>", and the form with
-// <domain>.<account> in front of the stream (and tokens behind): ADR-15 of NATS. Nothing for any other subject.
+// <domain>.<account> in front of the stream (and tokens behind): ADR-15 of NATS. Nothing for any other
+// subject.
 std::optional<AckSubject> parse_ack_subject(std::string_view subject);
 
 }  // namespace weir

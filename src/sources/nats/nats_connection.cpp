@@ -40,7 +40,8 @@ Status option_failure(const char* name, natsStatus status) {
 }
 
 Status set_tls(natsOptions* handle, const Options& options, bool tls_url) {
-  const bool wanted = tls_url || options.has("tls.ca") || options.has("tls.cert") || options.boolean("tls.insecure-skip-verify");
+  const bool wanted = tls_url || options.has("tls.ca") || options.has("tls.cert") ||
+                      options.boolean("tls.insecure-skip-verify");
   if (!wanted) return {};
   natsStatus status = natsOptions_SetSecure(handle, true);
   if (status != NATS_OK) return option_failure("url", status);
@@ -63,7 +64,8 @@ Status set_tls(natsOptions* handle, const Options& options, bool tls_url) {
 Status set_credentials(natsOptions* handle, const Options& options, std::string& seed) {
   natsStatus status = NATS_OK;
   if (options.has("username")) {
-    status = natsOptions_SetUserInfo(handle, options.string("username").c_str(), options.string("password").c_str());
+    status = natsOptions_SetUserInfo(handle, options.string("username").c_str(),
+                                     options.string("password").c_str());
     if (status != NATS_OK) return option_failure("username", status);
   }
   if (options.has("token")) {
@@ -108,7 +110,8 @@ Result<std::unique_ptr<NatsConnection>> NatsConnection::connect(const Options& o
   natsOptions* created = nullptr;
   if (natsOptions_Create(&created) != NATS_OK) return Status::internal("nats.c: no memory for options");
   const OptionsHandle handle(created);
-  natsStatus status = natsOptions_SetServers(handle.get(), pointers.data(), static_cast<int>(pointers.size()));
+  natsStatus status =
+      natsOptions_SetServers(handle.get(), pointers.data(), static_cast<int>(pointers.size()));
   if (status != NATS_OK) return option_failure("url", status);
   natsOptions_SetName(handle.get(), "weir");
   natsOptions_SetTimeout(handle.get(), options.duration("connect.timeout").count());
@@ -155,8 +158,9 @@ Status NatsConnection::disconnected() const {
   const char* detail = nullptr;
   const natsStatus last = natsConnection_GetLastError(connection_.get(), &detail);
   if (closed() && last == NATS_CONNECTION_AUTH_FAILED) return failure("the connection was closed", last);
-  return Status::unavailable("no connection to NATS at " + servers_ + "; trying again" +
-                             (detail != nullptr && *detail != 0 ? ": " + std::string(detail) : std::string()));
+  return Status::unavailable(
+      "no connection to NATS at " + servers_ + "; trying again" +
+      (detail != nullptr && *detail != 0 ? ": " + std::string(detail) : std::string()));
 }
 
 Status NatsConnection::failure(std::string_view what, natsStatus status, jsErrCode error) const {
@@ -171,10 +175,12 @@ Status NatsConnection::failure(std::string_view what, natsStatus status, jsErrCo
   }
   switch (status) {
     case NATS_CONNECTION_AUTH_FAILED:
-    case NATS_NOT_PERMITTED: return {Code::denied, text + ". Check 'username', 'password', 'token', 'nkey', 'creds'"};
+    case NATS_NOT_PERMITTED:
+      return {Code::denied, text + ". Check 'username', 'password', 'token', 'nkey', 'creds'"};
     case NATS_SSL_ERROR:
     case NATS_SECURE_CONNECTION_WANTED:
-    case NATS_SECURE_CONNECTION_REQUIRED: return {Code::denied, text + ". Check the tls.* options and tls:// in 'url'"};
+    case NATS_SECURE_CONNECTION_REQUIRED:
+      return {Code::denied, text + ". Check the tls.* options and tls:// in 'url'"};
     case NATS_NO_RESPONDERS:
       return Status::unavailable(text + " (is JetStream enabled on this server and account?)");
     case NATS_ADDRESS_MISSING:

@@ -25,13 +25,16 @@ std::string consumer_name(std::string name) {
 class NatsSource final : public Source {
  public:
   NatsSource(SourceContext context, std::vector<std::string> filters)
-      : context_(std::move(context)), stream_(context_.options.string("stream")), filters_(std::move(filters)) {}
+      : context_(std::move(context)),
+        stream_(context_.options.string("stream")),
+        filters_(std::move(filters)) {}
 
   Result<std::vector<std::string>> discover() override {
     WEIR_ASSIGN(const std::unique_ptr<NatsConnection> connection, NatsConnection::connect(context_.options));
     WEIR_ASSIGN(const NatsStreamInfo info, connection->stream(stream_));
     if (info->Config->Retention != js_LimitsPolicy) {
-      return Status::invalid("stream '" + stream_ + "' removes messages by its consumers' acknowledgements (retention " +
+      return Status::invalid("stream '" + stream_ +
+                             "' removes messages by its consumers' acknowledgements (retention " +
                              "interest or workqueue); exactly once needs a stream with retention limits");
     }
     created_ns_ = info->Created;
@@ -45,7 +48,8 @@ class NatsSource final : public Source {
 
   bool may_grow() const override { return false; }
 
-  Result<std::unique_ptr<PartitionReader>> open(const std::string& partition, std::optional<int64_t> stored) override {
+  Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
+                                                std::optional<int64_t> stored) override {
     if (created_ns_ == 0) {
       WEIR_ASSIGN(const std::vector<std::string> ids, discover());
     }
@@ -55,8 +59,10 @@ class NatsSource final : public Source {
       settings.options = context_.options;
       settings.filter = filters_[i];
       settings.consumer = context_.options.string("durable");
-      if (settings.consumer.empty()) settings.consumer = consumer_name("weir-" + context_.pipeline + "-" + context_.table->name);
-      if (filters_.size() > 1) settings.consumer += "-" + consumer_name(filters_[i]) + "-" + std::to_string(i);
+      if (settings.consumer.empty())
+        settings.consumer = consumer_name("weir-" + context_.pipeline + "-" + context_.table->name);
+      if (filters_.size() > 1)
+        settings.consumer += "-" + consumer_name(filters_[i]) + "-" + std::to_string(i);
       settings.created_ns = created_ns_;
       settings.once = context_.once;
       settings.batch_rows = context_.batch_rows;
@@ -71,17 +77,19 @@ class NatsSource final : public Source {
     const size_t at = known.rfind('@');
     const size_t slash = at == std::string::npos ? at : known.find('/', at);
     if (slash == std::string::npos || known.substr(0, at) != stream_) {
-      return Status::invalid("the pipeline holds a position of '" + known + "', which is not of stream '" + stream_ +
-                             "'. Give the pipeline a new name to read another stream");
+      return Status::invalid("the pipeline holds a position of '" + known + "', which is not of stream '" +
+                             stream_ + "'. Give the pipeline a new name to read another stream");
     }
     const int64_t created_ns = std::strtoll(known.c_str() + at + 1, nullptr, 10);
     if (created_ns != created_ns_) {
-      return Status::invalid("stream '" + stream_ + "' was created anew at " + format_timestamp_us(created_ns_ / 1000) +
-                             "; the pipeline's positions belong to the one of " + format_timestamp_us(created_ns / 1000) +
-                             ". Give the pipeline a new name to read the new stream from its beginning");
+      return Status::invalid(
+          "stream '" + stream_ + "' was created anew at " + format_timestamp_us(created_ns_ / 1000) +
+          "; the pipeline's positions belong to the one of " + format_timestamp_us(created_ns / 1000) +
+          ". Give the pipeline a new name to read the new stream from its beginning");
     }
-    return Status::invalid("the pipeline holds a position of the filter '" + known.substr(slash + 1) + "' on stream '" +
-                           stream_ + "', which is no longer among its partitions: restore 'subject' or " +
+    return Status::invalid("the pipeline holds a position of the filter '" + known.substr(slash + 1) +
+                           "' on stream '" + stream_ +
+                           "', which is no longer among its partitions: restore 'subject' or " +
                            "'scan.partitions', or give the pipeline a new name");
   }
 
@@ -119,13 +127,16 @@ std::vector<OptionSpec> nats_options() {
       required(option("url", string, "", "nats://host:4222 or tls://host:4222; several separated by commas")),
       required(option("stream", string, "", "the JetStream stream to read")),
       option("subject", string, ">", "only messages whose subject matches this filter"),
-      option("durable", string, "", "name of the consumer; by default made of the pipeline's and the table's name"),
-      option("scan.partitions", string, "", "subject filters that do not overlap, separated by ',' or ';', read side by side"),
+      option("durable", string, "",
+             "name of the consumer; by default made of the pipeline's and the table's name"),
+      option("scan.partitions", string, "",
+             "subject filters that do not overlap, separated by ',' or ';', read side by side"),
       one_of("scan.startup.mode", {"earliest-offset", "latest-offset", "specific-offset", "timestamp"},
              "where the first start begins"),
       option("scan.startup.specific-offset", integer, "", "stream sequence, for 'specific-offset'"),
       option("scan.startup.timestamp-millis", integer, "", "milliseconds since 1970, for 'timestamp'"),
-      one_of("scan.on-gap", {"fail", "continue"}, "what to do when the stream no longer holds the next message"),
+      one_of("scan.on-gap", {"fail", "continue"},
+             "what to do when the stream no longer holds the next message"),
       one_of("ack", {"all", "none"}, "acknowledge after each commit, or never"),
       option("fetch.batch", integer, "500", "messages in one pull request; four requests overlap"),
       option("fetch.max-wait", duration, "50 ms", "how long a batch waits for more after its first message"),
@@ -148,7 +159,8 @@ Result<std::vector<std::string>> partition_filters(const Options& options) {
     filters.push_back(options.string("subject"));
     WEIR_TRY(check_subject_filter(filters.front()));
   } else if (options.has("subject")) {
-    return Status::invalid("'subject' and 'scan.partitions' exclude each other: the partitions are the filters");
+    return Status::invalid(
+        "'subject' and 'scan.partitions' exclude each other: the partitions are the filters");
   }
   return filters;
 }

@@ -25,10 +25,11 @@ class Server {
   ~Server() { stop(); }
 
   void start(int port) {
-    const std::string binary = environment_variable("WEIR_NATS_SERVER")
-                                   .value_or(environment_variable("WEIR_CACHE").value_or(
-                                                 environment_variable("HOME").value_or("") + "/.cache/weir") +
-                                             "/bin/nats-server");
+    const std::string binary =
+        environment_variable("WEIR_NATS_SERVER")
+            .value_or(environment_variable("WEIR_CACHE")
+                          .value_or(environment_variable("HOME").value_or("") + "/.cache/weir") +
+                      "/bin/nats-server");
     const std::string file = folder_.write("server.conf", config_);
     const std::string wanted = std::to_string(port);
     pid_ = ::fork();
@@ -37,7 +38,8 @@ class Server {
       ::dup2(log, 1);
       ::dup2(log, 2);
       ::execl(binary.c_str(), "nats-server", "-a", "127.0.0.1", "-p", wanted.c_str(), "-js", "-sd",
-              folder_.path("js").c_str(), "-c", file.c_str(), "--ports_file_dir", folder_.path().c_str(), nullptr);
+              folder_.path("js").c_str(), "-c", file.c_str(), "--ports_file_dir", folder_.path().c_str(),
+              nullptr);
       ::_exit(127);
     }
     const std::string ports = folder_.path("nats-server_" + std::to_string(pid_) + ".ports");
@@ -55,8 +57,8 @@ class Server {
     }
     std::ifstream log(folder_.path("log"));
     pid_ = -1;
-    throw std::runtime_error("nats-server does not start; set WEIR_NATS_SERVER to its path. " + binary + ": " +
-                             std::string(std::istreambuf_iterator<char>(log), {}));
+    throw std::runtime_error("nats-server does not start; set WEIR_NATS_SERVER to its path. " + binary +
+                             ": " + std::string(std::istreambuf_iterator<char>(log), {}));
   }
 
   void stop() {
@@ -68,7 +70,9 @@ class Server {
   }
 
   int port() const { return port_; }
-  std::string url(const std::string& user = "") const { return "nats://" + user + "127.0.0.1:" + std::to_string(port_); }
+  std::string url(const std::string& user = "") const {
+    return "nats://" + user + "127.0.0.1:" + std::to_string(port_);
+  }
 
  private:
   TemporaryFolder folder_;
@@ -99,8 +103,12 @@ class Publisher {
     config.Retention = retention;
     must(js_AddStream(nullptr, jetstream_.get(), &config, nullptr, nullptr));
   }
-  void delete_stream(const std::string& name) { must(js_DeleteStream(jetstream_.get(), name.c_str(), nullptr, nullptr)); }
-  void purge(const std::string& name) { must(js_PurgeStream(jetstream_.get(), name.c_str(), nullptr, nullptr)); }
+  void delete_stream(const std::string& name) {
+    must(js_DeleteStream(jetstream_.get(), name.c_str(), nullptr, nullptr));
+  }
+  void purge(const std::string& name) {
+    must(js_PurgeStream(jetstream_.get(), name.c_str(), nullptr, nullptr));
+  }
   void purge_up_to(const std::string& name, uint64_t first) {
     for (uint64_t sequence = 1; sequence < first; ++sequence) delete_message(name, sequence);
   }
@@ -108,12 +116,14 @@ class Publisher {
     must(js_DeleteMsg(jetstream_.get(), name.c_str(), sequence, nullptr, nullptr));
   }
   void publish(const std::string& subject, const std::string& text) {
-    must(js_Publish(nullptr, jetstream_.get(), subject.c_str(), text.data(), static_cast<int>(text.size()), nullptr, nullptr));
+    must(js_Publish(nullptr, jetstream_.get(), subject.c_str(), text.data(), static_cast<int>(text.size()),
+                    nullptr, nullptr));
   }
   void publish_many(const std::string& subject, int begin, int end) {
     for (int i = begin; i < end; ++i) {
       const std::string text = "m" + std::to_string(i);
-      must(js_PublishAsync(jetstream_.get(), subject.c_str(), text.data(), static_cast<int>(text.size()), nullptr));
+      must(js_PublishAsync(jetstream_.get(), subject.c_str(), text.data(), static_cast<int>(text.size()),
+                           nullptr));
     }
     must(js_PublishAsyncComplete(jetstream_.get(), nullptr));
   }
@@ -186,7 +196,8 @@ struct Read {
   int64_t next = -1;
 };
 
-Read read_once(const Values& options, std::optional<int64_t> stored = {}, size_t partition = 0, size_t batch_rows = 8192) {
+Read read_once(const Values& options, std::optional<int64_t> stored = {}, size_t partition = 0,
+               size_t batch_rows = 8192) {
   Read read;
   Opened opened = open_source(options, stored, true, partition, {}, batch_rows);
   read.status = opened.status;
@@ -232,7 +243,8 @@ TEST(NatsParts, NkeysAndAddresses) {
   // The example of NATS's own documentation.
   EXPECT_EQ(*nkey_public_key("SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"),
             "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4");
-  EXPECT_EQ(nkey_public_key("SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3WY").status().code(), Code::invalid);
+  EXPECT_EQ(nkey_public_key("SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3WY").status().code(),
+            Code::invalid);
   EXPECT_EQ(nkey_seed("/no/such/file").status().code(), Code::invalid);
   EXPECT_EQ(without_user_info("nats://me:secret@host:4222"), "nats://host:4222");
 }
@@ -253,7 +265,8 @@ TEST(NatsSource, ReadsAStreamOnceWithSubjectsHeadersAndTimes) {
   EXPECT_EQ(nlohmann::json::parse(read.events[1].headers)["Trace"], "a\"b");
   EXPECT_EQ(read.events[0].offset, 1);
   EXPECT_EQ(read.next, 4);
-  EXPECT_NEAR(static_cast<double>(read.events[0].timestamp_us), static_cast<double>(Clock::real().now_us()), 60e6);
+  EXPECT_NEAR(static_cast<double>(read.events[0].timestamp_us), static_cast<double>(Clock::real().now_us()),
+              60e6);
 }
 
 TEST(NatsSource, ResumesAtEveryPositionAndBatchSize) {
@@ -267,7 +280,8 @@ TEST(NatsSource, ResumesAtEveryPositionAndBatchSize) {
   for (const int64_t from : {1, 2, 1000, 5000, 5001}) {
     const Read read = read_once({{"url", server.url()}}, from, 0, 777);
     ASSERT_TRUE(read.status.ok()) << read.status.message();
-    EXPECT_TRUE(read.events == std::vector<SeenEvent>(all.events.begin() + (from - 1), all.events.end())) << from;
+    EXPECT_TRUE(read.events == std::vector<SeenEvent>(all.events.begin() + (from - 1), all.events.end()))
+        << from;
     EXPECT_EQ(read.next, 5001);
   }
 }
@@ -283,13 +297,22 @@ TEST(NatsSource, StartupModes) {
   publisher.publish("orders", "b");
   publisher.publish("orders", "c");
   const std::string url = server.url();
-  EXPECT_EQ(payloads(read_once({{"url", url}, {"scan.startup.mode", "timestamp"},
-                                {"scan.startup.timestamp-millis", std::to_string(between_ms)}}).events), (Texts{"b", "c"}));
-  EXPECT_EQ(payloads(read_once({{"url", url}, {"scan.startup.mode", "specific-offset"},
-                                {"scan.startup.specific-offset", "3"}}).events), (Texts{"c"}));
+  EXPECT_EQ(payloads(read_once({{"url", url},
+                                {"scan.startup.mode", "timestamp"},
+                                {"scan.startup.timestamp-millis", std::to_string(between_ms)}})
+                         .events),
+            (Texts{"b", "c"}));
+  EXPECT_EQ(payloads(read_once({{"url", url},
+                                {"scan.startup.mode", "specific-offset"},
+                                {"scan.startup.specific-offset", "3"}})
+                         .events),
+            (Texts{"c"}));
   EXPECT_EQ(payloads(read_once({{"url", url}, {"scan.startup.mode", "latest-offset"}}).events), Texts{});
-  EXPECT_SAYS(read_once({{"url", url}, {"scan.startup.mode", "specific-offset"},
-                         {"scan.startup.specific-offset", "9"}}).status, Code::invalid, "holds 1 to 3");
+  EXPECT_SAYS(
+      read_once(
+          {{"url", url}, {"scan.startup.mode", "specific-offset"}, {"scan.startup.specific-offset", "9"}})
+          .status,
+      Code::invalid, "holds 1 to 3");
   Opened latest = open_source({{"url", url}, {"scan.startup.mode", "latest-offset"}}, {}, false);
   publisher.publish("orders", "d");
   std::vector<SeenEvent> seen;
@@ -310,7 +333,8 @@ TEST(NatsSource, PartitionsAreSubjectFilters) {
   const Read none = read_once(options, {}, 2);
   EXPECT_TRUE(none.events.empty());
   EXPECT_EQ(none.next, 12);
-  EXPECT_EQ(payloads(read_once({{"url", server.url()}, {"subject", "orders.c"}}).events), (Texts{"nobody's"}));
+  EXPECT_EQ(payloads(read_once({{"url", server.url()}, {"subject", "orders.c"}}).events),
+            (Texts{"nobody's"}));
   Opened opened = open_source(options);
   EXPECT_EQ(opened.ids.size(), 3u);
   EXPECT_NE(opened.ids[0].find("/orders.a"), std::string::npos);
@@ -377,21 +401,27 @@ TEST(NatsSource, ARecreatedStreamIsNamed) {
   Publisher publisher(server.url());
   publisher.add_stream("ORDERS", {"orders"});
   const std::string known = open_source({{"url", server.url()}}).ids[0];
-  EXPECT_SAYS(open_source({{"url", server.url()}, {"subject", "orders"}}, {}, true, 0, {known}).status, Code::invalid,
-              "no longer among its partitions");
+  EXPECT_SAYS(open_source({{"url", server.url()}, {"subject", "orders"}}, {}, true, 0, {known}).status,
+              Code::invalid, "no longer among its partitions");
   publisher.delete_stream("ORDERS");
   publisher.add_stream("ORDERS", {"orders"});
-  EXPECT_SAYS(open_source({{"url", server.url()}}, {}, true, 0, {known}).status, Code::invalid, "created anew");
+  EXPECT_SAYS(open_source({{"url", server.url()}}, {}, true, 0, {known}).status, Code::invalid,
+              "created anew");
 }
 
 TEST(NatsSource, MissingStreamIsNotFoundWithANearName) {
   Server server;
   Publisher publisher(server.url());
   publisher.add_stream("ORDERS", {"orders"});
-  EXPECT_SAYS(read_once({{"url", server.url()}, {"stream", "ORDER"}}).status, Code::not_found, "Did you mean 'ORDERS'?");
-  EXPECT_EQ(connector("nats").probe(context_for("nats", {{"url", server.url()}, {"stream", "NONE"}}, table())).code(),
+  EXPECT_SAYS(read_once({{"url", server.url()}, {"stream", "ORDER"}}).status, Code::not_found,
+              "Did you mean 'ORDERS'?");
+  EXPECT_EQ(connector("nats")
+                .probe(context_for("nats", {{"url", server.url()}, {"stream", "NONE"}}, table()))
+                .code(),
             Code::not_found);
-  EXPECT_TRUE(connector("nats").probe(context_for("nats", {{"url", server.url()}, {"stream", "ORDERS"}}, table())).ok());
+  EXPECT_TRUE(connector("nats")
+                  .probe(context_for("nats", {{"url", server.url()}, {"stream", "ORDERS"}}, table()))
+                  .ok());
 }
 
 TEST(NatsSource, RetentionByAcknowledgementIsRefused) {
@@ -409,7 +439,8 @@ TEST(NatsSource, UnreachableAndDenied) {
     Publisher publisher(server.url("me:right@"));
     publisher.add_stream("ORDERS", {"orders"});
     publisher.publish("orders", "x");
-    EXPECT_EQ(read_once({{"url", server.url()}, {"username", "me"}, {"password", "right"}}).events.size(), 1u);
+    EXPECT_EQ(read_once({{"url", server.url()}, {"username", "me"}, {"password", "right"}}).events.size(),
+              1u);
     EXPECT_EQ(read_once({{"url", server.url("me:right@")}}).events.size(), 1u);
     const Read denied = read_once({{"url", server.url()}, {"username", "me"}, {"password", "wrong-secret"}});
     EXPECT_SAYS(denied.status, Code::denied, "127.0.0.1");
@@ -426,7 +457,8 @@ TEST(NatsSource, TokenAndNkey) {
     EXPECT_EQ(read_once({{"url", server.url()}, {"token", "letmein"}}).status.code(), Code::not_found);
     EXPECT_EQ(read_once({{"url", server.url()}, {"token", "other"}}).status.code(), Code::denied);
   }
-  Server server("authorization { users: [ { nkey: UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4 } ] }");
+  Server server(
+      "authorization { users: [ { nkey: UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4 } ] }");
   const std::string seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
   TemporaryFolder folder;
   const std::string file = folder.write("seed", "# mine\n" + seed + "\n");
@@ -476,7 +508,8 @@ TEST(NatsSource, OneConsumerServesManyRequests) {
   Publisher publisher(server.url());
   publisher.add_stream("ORDERS", {"orders"});
   publisher.publish_many("orders", 0, 20'000);
-  Opened opened = open_source({{"url", server.url()}, {"durable", "mine"}, {"fetch.batch", "100"}}, {}, false);
+  Opened opened =
+      open_source({{"url", server.url()}, {"durable", "mine"}, {"fetch.batch", "100"}}, {}, false);
   const int64_t created_ns = publisher.consumer("ORDERS", "mine")->Created;
   std::vector<SeenEvent> seen;
   int64_t next = -1;

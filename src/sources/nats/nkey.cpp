@@ -57,7 +57,8 @@ uint16_t crc16(const uint8_t* bytes, size_t size) {
   uint16_t crc = 0;
   for (size_t i = 0; i < size; ++i) {
     crc ^= static_cast<uint16_t>(bytes[i] << 8);
-    for (int bit = 0; bit < 8; ++bit) crc = static_cast<uint16_t>(crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1);
+    for (int bit = 0; bit < 8; ++bit)
+      crc = static_cast<uint16_t>(crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1);
   }
   return crc;
 }
@@ -67,7 +68,8 @@ uint16_t crc16(const uint8_t* bytes, size_t size) {
 Result<std::string> nkey_seed(const std::string& option) {
   if (looks_like_seed(option)) return option;
   std::ifstream file(option);
-  if (!file) return Status::invalid("'nkey' is neither a seed (58 characters, SU…) nor a file that can be read");
+  if (!file)
+    return Status::invalid("'nkey' is neither a seed (58 characters, SU…) nor a file that can be read");
   std::string line;
   while (std::getline(file, line)) {
     std::istringstream words(line);

@@ -1,4 +1,5 @@
-// NKeys, the Ed25519 keys of NATS: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth
+// NKeys, the Ed25519 keys of NATS:
+// https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth
 #pragma once
 
 #include <string>

@@ -25,7 +25,8 @@ Status check_subject_filter(const std::string& filter) {
     const bool wildcard = token == "*" || (token == ">" && i + 1 == tokens.size());
     if (wildcard) continue;
     if (token.empty() || token.find_first_of("*> \t\r\n") != std::string::npos) {
-      return Status::invalid("'" + filter + "' is not a subject filter: expected tokens between dots, '*' for one " +
+      return Status::invalid("'" + filter +
+                             "' is not a subject filter: expected tokens between dots, '*' for one " +
                              "token, '>' only at the end");
     }
   }
@@ -51,7 +52,8 @@ Result<std::vector<std::string>> parse_partition_filters(const std::string& list
     WEIR_TRY(check_subject_filter(filter));
     for (const std::string& other : filters) {
       if (filters_overlap(filter, other)) {
-        return Status::invalid("the partitions '" + other + "' and '" + filter + "' overlap: a message would be read twice");
+        return Status::invalid("the partitions '" + other + "' and '" + filter +
+                               "' overlap: a message would be read twice");
       }
     }
     filters.push_back(std::move(filter));

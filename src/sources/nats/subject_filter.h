@@ -13,7 +13,8 @@ Status check_subject_filter(const std::string& filter);
 // Whether one subject can match both.
 bool filters_overlap(const std::string& left, const std::string& right);
 
-// A list separated by ',' or ';'. invalid when a filter is not sound or two overlap: a message would be read twice.
+// A list separated by ',' or ';'. invalid when a filter is not sound or two overlap: a message would be read
+// twice.
 Result<std::vector<std::string>> parse_partition_filters(const std::string& list);
 
 }  // namespace weir
