@@ -45,10 +45,12 @@ std::string payload_excerpt(std::string_view payload, int64_t at, size_t width) 
   size_t place = has_place ? std::min(static_cast<size_t>(at), payload.size()) : 0;
   size_t begin = payload.rfind('\n', place == 0 ? 0 : place - 1);
   begin = begin == std::string_view::npos || begin >= place ? 0 : begin + 1;
+  const size_t line_start = begin;
   if (place - begin > width / 2) begin = place - width / 2;
   while (begin > 0 && (static_cast<unsigned char>(payload[begin]) & 0xC0) == 0x80) --begin;
-  std::string line = begin > 0 ? "…" : "";
-  size_t columns = begin > 0 ? 1 : 0;
+  const bool cut = begin != line_start;
+  std::string line = cut ? "…" : "";
+  size_t columns = cut ? 1 : 0;
   size_t caret = columns;
   size_t i = begin;
   for (; i < payload.size() && payload[i] != '\n' && columns < width;) {

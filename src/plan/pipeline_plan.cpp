@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include <arrow/type.h>
@@ -104,8 +105,28 @@ class Planner {
       auto decoder = source->format->create(source->physical, source->options);
       if (!decoder.ok()) diagnostics_.error(table.location, decoder.status().message());
     }
+    bridge::PlanRequest request;
+    request.tables.push_back({planned.name, planned.schema, {}, {}});
+    for (const ColumnSpec& column : table.columns) {
+      if (column.kind != ColumnKind::computed) continue;
+      plan_expression(request, table.name, column.expression, column.expression_location);
+    }
     request_.tables.push_back(std::move(planned));
     plan_->sources.push_back(std::move(source));
+  }
+
+  // An expression over a table's columns by itself, so that what is wrong is told at its place.
+  std::optional<bridge::StreamPlan> plan_expression(bridge::PlanRequest& request, const std::string& table,
+                                                    const std::string& expression, const Location& location) {
+    const std::string select = "SELECT (";
+    request.query = select + portable_query(expression) + ") AS c FROM \"" + table + "\"";
+    bridge::PlanResult result = bridge::plan_query(request);
+    if (result.plan) return std::move(result.plan);
+    if (result.error.line == 1) {
+      result.error.column = std::max(1, result.error.column - static_cast<int>(select.size()));
+    }
+    report(result.error, expression, location);
+    return std::nullopt;
   }
 
   void plan_sink(const TableSpec& table, const SinkConnector& connector) {
@@ -138,12 +159,15 @@ class Planner {
   }
 
   // Tells where a planning error lies: in the INSERT's query, or in the text of a view.
-  void report(const bridge::PlanError& error, const Location& query_location) {
+  void report(const bridge::PlanError& error, const std::string& query, const Location& query_location) {
+    const std::string* text = &query;
     Location location = query_location;
     for (const ViewSpec& view : plan_->spec.views) {
-      if (view.name == error.view) location = view.query_location;
+      if (view.name != error.view) continue;
+      text = &view.query;
+      location = view.query_location;
     }
-    if (error.line > 0) location = offset_location(location, error.line, error.column);
+    if (error.line > 0) location = planner_location(*text, location, error.line, error.column);
     diagnostics_.error(location, error.status.message());
   }
 
@@ -178,7 +202,7 @@ class Planner {
     }
     bridge::PlanResult result = bridge::plan_query(request);
     if (!result.plan) {
-      report(result.error, insert.query_location);
+      report(result.error, insert.query, insert.query_location);
       return;
     }
     planned->plan = std::move(*result.plan);
@@ -228,21 +252,14 @@ class Planner {
     std::string all;
     for (size_t i = 0; i < source.table.checks.size(); ++i) {
       const CheckSpec& check = source.table.checks[i];
-      std::string expression = portable_query(check.expression);
-      request.query = "SELECT (" + expression + ") AS c FROM \"" + source.table.name + "\"";
-      bridge::PlanResult one = bridge::plan_query(request);
-      if (!one.plan) {
-        bridge::PlanError error = one.error;
-        if (error.line == 1) error.column = std::max(1, error.column - 8);
-        report(error, check.location);
-        continue;
-      }
-      if (one.plan->schema->field(0)->type()->id() != arrow::Type::BOOL) {
+      auto one = plan_expression(request, source.table.name, check.expression, check.location);
+      if (!one) continue;
+      if (one->schema->field(0)->type()->id() != arrow::Type::BOOL) {
         diagnostics_.error(check.location, "CHECK needs a BOOLEAN expression, this one is " +
-                                               one.plan->schema->field(0)->type()->ToString());
+                                               one->schema->field(0)->type()->ToString());
         continue;
       }
-      all += (all.empty() ? "SELECT (" : ", (") + expression + ") AS c" + std::to_string(i);
+      all += (all.empty() ? "SELECT (" : ", (") + portable_query(check.expression) + ") AS c" + std::to_string(i);
     }
     if (diagnostics_.has_errors()) return;
     request.query = all + " FROM \"" + source.table.name + "\"";

@@ -134,11 +134,14 @@ class SourceReplay {
       }
       inserts_.push_back(insert.get());
       if (target(insert->sink->name) != nullptr) continue;
-      if (insert->sink->connector->name != "delta") {
-        return Status::invalid("replay writes into Delta tables only; '" + insert->sink->name + "' is " +
-                               insert->sink->connector->name);
+      if (insert->sink->connector->name == "delta") {
+        WEIR_TRY(add_target(insert->sink->name, create_delta_sink(sink_context(plan_, *insert->sink, clock_))));
+      } else if (forgetful_.count(insert->sink->name) == 0) {
+        WEIR_ASSIGN(auto sink, create_sink(plan_, *insert->sink, clock_));
+        auto opened = sink->open(app_id_);
+        if (!opened.ok()) return opened.status().with_context(insert->sink->name);
+        forgetful_[insert->sink->name] = std::move(sink);
       }
-      WEIR_TRY(add_target(insert->sink->name, create_delta_sink(sink_context(plan_, *insert->sink, clock_))));
     }
     WEIR_TRY(add_target("_errors", create_delta_sink(error_sink_context(plan_, source_, clock_))));
     WEIR_TRY(add_target("_resolved", create_delta_sink(resolution_sink_context(plan_, clock_))));
@@ -344,6 +347,8 @@ class SourceReplay {
   }
 
   Status append(const std::string& name, const std::shared_ptr<arrow::RecordBatch>& rows) {
+    auto forgetful = forgetful_.find(name);
+    if (forgetful != forgetful_.end()) return forgetful->second->append(rows);
     Target* into = target(name);
     WEIR_CHECK(into != nullptr, name);
     into->rows += rows->num_rows();
@@ -361,6 +366,7 @@ class SourceReplay {
   std::unique_ptr<ObjectStore> objects_;
   std::vector<InsertPlan*> inserts_;
   std::vector<Target> targets_;  // lake tables, then _errors, then _resolved: the order of commits
+  std::map<std::string, std::unique_ptr<Sink>> forgetful_;  // print, blackhole: at least once, as always
   std::unique_ptr<EventProcessor> processor_;
   int64_t highest_seq_ = 0;
   std::set<std::string> tried_;  // ids that this run has dealt with
