@@ -1,4 +1,4 @@
--- Orders from a NATS JetStream stream into a Delta lake, exactly once: the pipeline of `make demo`, with nested customers and metadata.
+-- Orders from a NATS JetStream stream into a Delta lake, exactly once: `make demo`, with nested customers and metadata.
 --
 -- It reads the stream ORDERS, which holds one JSON object a message:
 --   {"order_id":1,"customer":{"name":"Ada","country":"GB"},"status":"paid","amount":19.98,"placed_at":"2026-11-21T13:00:00.000Z"}
