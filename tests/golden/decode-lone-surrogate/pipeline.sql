@@ -1,0 +1,9 @@
+-- Half of a surrogate pair is no character.
+CREATE TABLE events (
+  id INT,
+  s STRING
+) WITH ('connector' = 'file', 'path' = 'events.ndjson', 'format' = 'json');
+
+CREATE TABLE lake WITH ('connector' = 'delta', 'path' = 'lake');
+
+INSERT INTO lake SELECT * FROM events;
