@@ -296,7 +296,8 @@ const char* variant_name(CaseVariant variant) {
   return "";
 }
 
-std::vector<fs::path> find_cases(const fs::path& folder) {
+std::vector<fs::path> find_cases(const fs::path& given) {
+  const fs::path folder = given.has_filename() ? given : given.parent_path();  // without the '/' at its end
   std::vector<fs::path> cases;
   if (fs::exists(folder / "pipeline.sql")) cases.push_back(folder);
   std::error_code error;
