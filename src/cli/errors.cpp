@@ -13,6 +13,7 @@
 #include "cli/row_text.h"
 #include "runtime/error_query.h"
 #include "runtime/replay.h"
+#include "schema/row_json.h"
 
 namespace weir {
 namespace {
@@ -72,7 +73,7 @@ std::string text_of(const arrow::RecordBatch& batch, const char* column, int64_t
     return static_cast<const arrow::BinaryArray&>(*array).GetString(row);
   }
   std::string text;
-  append_json(*array, row, text);
+  append_json_value(*array, row, text);
   return text.size() >= 2 && text.front() == '"' ? text.substr(1, text.size() - 2) : text;
 }
 

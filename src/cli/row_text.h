@@ -11,10 +11,6 @@
 
 namespace weir {
 
-// One value as JSON: numbers as such (DECIMAL with its full scale), timestamps and dates as ISO-8601 strings ("Z" when the type
-// has a zone), BYTES as base64, lists as arrays, structs and maps as objects, NaN and infinities as strings.
-void append_json(const arrow::Array& array, int64_t row, std::string& out);
-
 // One row as a JSON object.
 std::string row_json(const arrow::RecordBatch& batch, int64_t row);
 

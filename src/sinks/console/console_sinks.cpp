@@ -5,7 +5,7 @@
 #include <iostream>
 #include <utility>
 
-#include "sinks/console/row_json.h"
+#include "schema/row_json.h"
 
 namespace weir {
 namespace {

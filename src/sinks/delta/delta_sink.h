@@ -58,7 +58,7 @@ struct DeltaSinkSettings {
   bool positions = true;                  // keep _weir_partition and _weir_offset
   bool add_columns = true;
   int64_t target_file_bytes = 128 << 20;
-  int64_t buffer_bytes = 64 << 20;  // Arrow bytes in open row groups, over all files
+  int64_t buffer_bytes = 32 << 20;  // Arrow bytes in open row groups, over all files
   int max_open_files = 16;
   int max_attempts = 20;
   ParquetOptions parquet;
