@@ -176,8 +176,10 @@ class SourceReplay {
   Status recover() {
     WEIR_ASSIGN(auto paths, objects_->list(folder_));
     if (paths.empty()) return {};
-    WEIR_ASSIGN(auto text, objects_->get(paths.back()));
-    Json manifest = Json::parse(text, nullptr, false);
+    auto text = objects_->get(paths.back());
+    if (text.status().code() == Code::not_found) return recover();  // another run has gone on meanwhile
+    if (!text.ok()) return text.status();
+    Json manifest = Json::parse(*text, nullptr, false);
     if (!manifest.is_object() || manifest.value("version", 0) != 1) {
       return Status::internal("the replay manifest " + paths.back() + " cannot be read");
     }
@@ -275,11 +277,16 @@ class SourceReplay {
     Status written = objects_->put_if_absent(manifest_path(seq), manifest.dump());
     if (written.code() == Code::already_exists) {
       // Somebody's manifest, perhaps our own after a lost answer: then it is ours to finish, and counts.
-      WEIR_ASSIGN(auto text, objects_->get(manifest_path(seq)));
-      if (Json::parse(text, nullptr, false).value("run", "") != run_) return true;
+      auto text = objects_->get(manifest_path(seq));
+      if (text.status().code() == Code::not_found) return true;  // it was finished and forgotten since
+      if (!text.ok()) return text.status();
+      if (Json::parse(*text, nullptr, false).value("run", "") != run_) return true;
     } else if (!written.ok()) {
       return written;
     }
+    // Another run may have used this number, gone on to the next and removed it: then our rows are stale.
+    WEIR_ASSIGN(auto paths, objects_->list(folder_));
+    if (paths.empty() || paths.back() != manifest_path(seq)) return true;
     crash_point("replay.after_manifest");
     highest_seq_ = seq;
     WEIR_TRY(finish(manifest));
