@@ -1,7 +1,12 @@
 // Wires the binary: which sources, formats and sinks it has. Nothing else.
 #include <cstdio>
 
+#include <algorithm>
+
 #include <arrow/compute/initialize.h>
+#include <arrow/memory_pool.h>
+
+#include "base/environment.h"
 
 #include "cli/command.h"
 #include "formats/formats.h"
@@ -15,6 +20,11 @@ int main(int argc, char** argv) {
     return 1;
   }
 #endif
+  // Arrow's own choice, mimalloc, holds 80 MB more at full speed (docs/benchmarks.md).
+  auto pools = arrow::SupportedMemoryBackendNames();
+  if (std::find(pools.begin(), pools.end(), "jemalloc") != pools.end()) {
+    weir::default_environment_variable("ARROW_DEFAULT_MEMORY_POOL", "jemalloc");
+  }
   if (!arrow::compute::Initialize().ok()) return 1;
   weir::Registry registry{weir::all_sources(), weir::all_sinks(), weir::all_formats()};
   return weir::run_command_line(argc, argv, registry);

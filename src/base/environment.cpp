@@ -16,6 +16,10 @@ std::optional<std::string> environment_variable(const std::string& name) {
   return std::string(value);
 }
 
+void default_environment_variable(const std::string& name, const std::string& value) {
+  setenv(name.c_str(), value.c_str(), 0);
+}
+
 std::string random_hex_id() {
   std::array<unsigned char, 16> bytes{};
   WEIR_CHECK(getrandom(bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()),
