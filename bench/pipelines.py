@@ -91,8 +91,9 @@ def checksum(path):
 
 PYARROW_PEER = """
 import sys, pyarrow as pa, pyarrow.json as pj, pyarrow.compute as pc, deltalake
-schema = pa.schema([("order_id", pa.int64()), ("customer", pa.string()), ("amount", pa.decimal128(12, 2)), ("quantity", pa.int32()),
-  ("express", pa.bool_()), ("weight", pa.float64()), ("placed_at", pa.timestamp("ms")), ("country", pa.string()), ("note", pa.string())])
+schema = pa.schema([("order_id", pa.int64()), ("customer", pa.string()), ("amount", pa.decimal128(12, 2)),
+  ("quantity", pa.int32()), ("express", pa.bool_()), ("weight", pa.float64()), ("placed_at", pa.timestamp("ms")),
+  ("country", pa.string()), ("note", pa.string())])
 plain = pa.schema([f if not pa.types.is_decimal(f.type) else pa.field(f.name, pa.float64()) for f in schema])
 keep = ["order_id", "customer", "amount", "quantity", "weight", "placed_at", "country", "note"]
 def batches():
@@ -109,11 +110,13 @@ deltalake.write_deltalake(sys.argv[2], pa.RecordBatchReader.from_batches(first, 
 
 DATAFUSION_PEER = """
 import sys, pyarrow as pa, datafusion, deltalake
-schema = pa.schema([("order_id", pa.int64()), ("customer", pa.string()), ("amount", pa.decimal128(12, 2)), ("quantity", pa.int32()),
-  ("express", pa.bool_()), ("weight", pa.float64()), ("placed_at", pa.timestamp("ms")), ("country", pa.string()), ("note", pa.string())])
+schema = pa.schema([("order_id", pa.int64()), ("customer", pa.string()), ("amount", pa.decimal128(12, 2)),
+  ("quantity", pa.int32()), ("express", pa.bool_()), ("weight", pa.float64()), ("placed_at", pa.timestamp("ms")),
+  ("country", pa.string()), ("note", pa.string())])
 context = datafusion.SessionContext()
 context.register_json("orders", sys.argv[1], schema=schema, file_extension=".ndjson")
-frame = context.sql("SELECT order_id, customer, amount, quantity, weight, placed_at, country, note FROM orders WHERE quantity > 5")
+frame = context.sql("SELECT order_id, customer, amount, quantity, weight, placed_at, country, note "
+                    "FROM orders WHERE quantity > 5")
 deltalake.write_deltalake(sys.argv[2], frame, mode="append")
 """
 

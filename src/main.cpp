@@ -1,13 +1,11 @@
 // Wires the binary: which sources, formats and sinks it has. Nothing else.
-#include <cstdio>
-
-#include <algorithm>
-
 #include <arrow/compute/initialize.h>
 #include <arrow/memory_pool.h>
 
-#include "base/environment.h"
+#include <algorithm>
+#include <cstdio>
 
+#include "base/environment.h"
 #include "cli/command.h"
 #include "formats/formats.h"
 #include "sinks/sinks.h"
@@ -16,7 +14,9 @@
 int main(int argc, char** argv) {
 #if defined(__x86_64__)
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2")) {
-    std::fprintf(stderr, "error: weir needs a processor with AVX2 and BMI2 (Intel Haswell, AMD Excavator, or later)\n");
+    std::fprintf(
+        stderr,
+        "error: weir needs a processor with AVX2 and BMI2 (Intel Haswell, AMD Excavator, or later)\n");
     return 1;
   }
 #endif

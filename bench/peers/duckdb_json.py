@@ -33,7 +33,8 @@ def sums_query(shape):
     """(integers, instants_ms, text_bytes, trues, elements, doubles) as one SELECT over `t`."""
     if shape == "nested":
         return """SELECT sum(order_id)::HUGEINT + sum(customer.id)
-                 + sum(list_sum(list_transform(items, lambda i: i.quantity)))::HUGEINT, sum(epoch_ms(placed_at)::HUGEINT),
+                 + sum(list_sum(list_transform(items, lambda i: i.quantity)))::HUGEINT,
+                  sum(epoch_ms(placed_at)::HUGEINT),
           sum(strlen(customer.name) + strlen(customer.email) + strlen(customer.address.street)
             + strlen(customer.address.city) + strlen(customer.address.zip) + strlen(note)
             + list_sum(list_transform(items, lambda i: strlen(i.sku) + strlen(i.title)

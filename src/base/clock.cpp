@@ -17,9 +17,7 @@ class RealClock final : public Clock {
     using namespace std::chrono;
     return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count();
   }
-  void sleep(std::chrono::milliseconds duration) const override {
-    std::this_thread::sleep_for(duration);
-  }
+  void sleep(std::chrono::milliseconds duration) const override { std::this_thread::sleep_for(duration); }
 };
 
 }  // namespace

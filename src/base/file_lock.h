@@ -1,4 +1,5 @@
-// One process at a time: an advisory lock (flock) on a file that holds the owner's pid. Ends with the process.
+// One process at a time: an advisory lock (flock) on a file that holds the owner's pid. Ends with the
+// process.
 #pragma once
 
 #include <memory>

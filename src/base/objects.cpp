@@ -53,7 +53,8 @@ Status write_all(int descriptor, std::string_view bytes, const std::string& path
 Status make_folders(const fs::path& folder) {
   std::error_code error;
   if (folder.empty() || fs::is_directory(folder, error)) return {};
-  if (folder.has_parent_path() && folder.parent_path() != folder) WEIR_TRY(make_folders(folder.parent_path()));
+  if (folder.has_parent_path() && folder.parent_path() != folder)
+    WEIR_TRY(make_folders(folder.parent_path()));
   if (::mkdir(folder.c_str(), 0777) != 0) {
     if (errno == EEXIST && fs::is_directory(folder, error)) return {};
     return errno_status(errno, "create folder " + folder.string());
@@ -130,7 +131,9 @@ class LocalObjects final : public ObjectStore {
   explicit LocalObjects(fs::path root) : root_(std::move(root)) {}
 
   Status put(const std::string& path, std::string_view bytes) override { return put(path, bytes, false); }
-  Status put_if_absent(const std::string& path, std::string_view bytes) override { return put(path, bytes, true); }
+  Status put_if_absent(const std::string& path, std::string_view bytes) override {
+    return put(path, bytes, true);
+  }
 
   Result<std::string> get(const std::string& path) override {
     WEIR_ASSIGN(fs::path target, inside(path));
@@ -213,9 +216,10 @@ Status sync_path(const std::string& path) {
 Result<std::string> read_file(const std::string& path) {
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.number() < 0) return errno_status(errno, "open " + path);
-  struct stat info {};
+  struct stat info{};
   std::string bytes;
-  if (::fstat(file.number(), &info) == 0 && info.st_size > 0) bytes.reserve(static_cast<size_t>(info.st_size));
+  if (::fstat(file.number(), &info) == 0 && info.st_size > 0)
+    bytes.reserve(static_cast<size_t>(info.st_size));
   char buffer[64 * 1024];
   while (true) {
     const ssize_t count = ::read(file.number(), buffer, sizeof buffer);

@@ -1,8 +1,8 @@
 // Objects under a root: the one seam to local disks and S3 for everything that is not a Delta log commit.
 //
 // Paths are relative to the root, separated by '/', without "." or "..". All members may be called from
-// any thread. What put and put_if_absent have returned ok for survives a crash of the machine (local files and
-// their folders are fsynced).
+// any thread. What put and put_if_absent have returned ok for survives a crash of the machine (local files
+// and their folders are fsynced).
 #pragma once
 
 #include <cstdint>

@@ -54,8 +54,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}             // NOLINT: implicit on purpose
-  Result(Status status) : status_(std::move(status)) {}     // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}          // NOLINT: implicit on purpose
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT: implicit on purpose
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
@@ -76,10 +76,10 @@ class [[nodiscard]] Result {
 #define WEIR_CONCAT(a, b) WEIR_CONCAT_INNER(a, b)
 
 // Returns from the enclosing function when `expression` (a Status) has failed.
-#define WEIR_TRY(expression)                            \
-  do {                                                  \
-    ::weir::Status weir_status_ = (expression);         \
-    if (!weir_status_.ok()) return weir_status_;        \
+#define WEIR_TRY(expression)                     \
+  do {                                           \
+    ::weir::Status weir_status_ = (expression);  \
+    if (!weir_status_.ok()) return weir_status_; \
   } while (false)
 
 // WEIR_ASSIGN(auto x, f()): returns from the enclosing function when the Result has failed.
@@ -90,7 +90,8 @@ class [[nodiscard]] Result {
   if (!name.ok()) return name.status();                  \
   declaration = *std::move(name)
 
-// A broken promise inside Weir: says where and ends the process (nothing uncommitted is lost: it is read again).
+// A broken promise inside Weir: says where and ends the process (nothing uncommitted is lost: it is read
+// again).
 #define WEIR_CHECK(condition, message)                                                     \
   do {                                                                                     \
     if (!(condition)) {                                                                    \

@@ -26,7 +26,9 @@ class AbiError {
   Status status(int32_t code) const;
 
  private:
-  static std::string text(const WeirText& text) { return text.size == 0 ? std::string() : std::string(text.data, text.size); }
+  static std::string text(const WeirText& text) {
+    return text.size == 0 ? std::string() : std::string(text.data, text.size);
+  }
   WeirError error_{};
 };
 

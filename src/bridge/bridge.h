@@ -1,8 +1,11 @@
 // DataFusion and delta-rs for the rest of Weir: RAII over the C ABI of rust/bridge.
 //
-// Only this folder includes weir_bridge.h. Everything that crosses is an Arrow C Data/Stream struct, an opaque handle, or
-// UTF-8. All functions may be called from any thread; a handle is used by one thread at a time unless said otherwise.
+// Only this folder includes weir_bridge.h. Everything that crosses is an Arrow C Data/Stream struct, an
+// opaque handle, or UTF-8. All functions may be called from any thread; a handle is used by one thread at a
+// time unless said otherwise.
 #pragma once
+
+#include <arrow/type_fwd.h>
 
 #include <cstdint>
 #include <map>
@@ -12,26 +15,27 @@
 #include <utility>
 #include <vector>
 
-#include <arrow/type_fwd.h>
-
 #include "base/objects.h"
 #include "base/status.h"
 
 namespace weir::bridge {
 
-// Storage options of object_store ("aws_endpoint", "aws_access_key_id", …); from storage_options(). Never logged.
+// Storage options of object_store ("aws_endpoint", "aws_access_key_id", …); from storage_options(). Never
+// logged.
 using StorageOptions = std::map<std::string, std::string>;
 
-// The user's s3.* values (endpoint, access-key, secret-key, region, path-style) -> storage options, with the AWS_* variables
-// for what is absent. Plain http endpoints are allowed when they are given.
+// The user's s3.* values (endpoint, access-key, secret-key, region, path-style) -> storage options, with the
+// AWS_* variables for what is absent. Plain http endpoints are allowed when they are given.
 StorageOptions storage_options(const std::map<std::string, std::string>& s3);
 
-// ---- planning ----------------------------------------------------------------------------------------------------
+// ---- planning
+// ----------------------------------------------------------------------------------------------------
 
 struct PlanTable {
   std::string name;
   std::shared_ptr<arrow::Schema> schema;  // physical and metadata columns
-  // Computed columns: (name, expression) in `order`; the table's columns as seen by queries, in declared order.
+  // Computed columns: (name, expression) in `order`; the table's columns as seen by queries, in declared
+  // order.
   std::vector<std::pair<std::string, std::string>> computed;
   std::vector<std::string> order;
 };
@@ -45,8 +49,8 @@ struct PlanRequest {
   std::vector<PlanTable> tables;
   std::vector<PlanView> views;
   std::string query;
-  // The sink's declared columns, when it has some: the query's columns are matched by position and cast where that loses
-  // nothing; anything else is an error that tells which CAST to write.
+  // The sink's declared columns, when it has some: the query's columns are matched by position and cast where
+  // that loses nothing; anything else is an error that tells which CAST to write.
   std::shared_ptr<arrow::Schema> target;
 };
 
@@ -62,15 +66,15 @@ struct PlanError {
 class Fragment {
  public:
   virtual ~Fragment() = default;
-  // `rows` has the source table's PlanTable::schema columns plus a last int32 column "_weir_row", which is carried along: the result
-  // has the output columns, then "_weir_row". `now_us` is what now() and its relatives give.
-  // invalid: an expression failed on some row (the caller bisects).
+  // `rows` has the source table's PlanTable::schema columns plus a last int32 column "_weir_row", which is
+  // carried along: the result has the output columns, then "_weir_row". `now_us` is what now() and its
+  // relatives give. invalid: an expression failed on some row (the caller bisects).
   virtual Result<std::shared_ptr<arrow::RecordBatch>> eval(const std::shared_ptr<arrow::RecordBatch>& rows,
                                                            int64_t now_us) const = 0;
 };
 
 struct PlanBranch {
-  std::string source;                  // table name
+  std::string source;  // table name
   std::unique_ptr<Fragment> fragment;
 };
 
@@ -78,8 +82,8 @@ struct PlanBranch {
 struct StreamPlan {
   std::shared_ptr<arrow::Schema> schema;  // of the output, without "_weir_row"
   std::vector<PlanBranch> branches;
-  std::string tree_json;                  // {"node": "union"|"fragment"|"source", …, "inputs": […]}, what explain prints
-  bool deterministic = true;              // false: now(), random(), uuid() and the like are used
+  std::string tree_json;      // {"node": "union"|"fragment"|"source", …, "inputs": […]}, what explain prints
+  bool deterministic = true;  // false: now(), random(), uuid() and the like are used
 };
 
 struct PlanResult {
@@ -89,13 +93,15 @@ struct PlanResult {
 
 PlanResult plan_query(const PlanRequest& request);
 
-// ---- Delta -------------------------------------------------------------------------------------------------------
+// ---- Delta
+// -------------------------------------------------------------------------------------------------------
 
 struct AddFile {
   std::string path;  // relative to the table
   int64_t size = 0;
   int64_t modified_ms = 0;
-  std::vector<std::pair<std::string, std::optional<std::string>>> partition_values;  // Delta's serialisation; nullopt: null
+  std::vector<std::pair<std::string, std::optional<std::string>>>
+      partition_values;    // Delta's serialisation; nullopt: null
   std::string stats_json;  // Delta's per-file statistics
 };
 
@@ -103,7 +109,8 @@ struct DeltaCommit {
   std::vector<AddFile> adds;
   std::vector<std::pair<std::string, int64_t>> transactions;  // (appId, version); lastUpdated stays null
   std::string info_json = "{}";                               // merged into commitInfo
-  std::shared_ptr<arrow::Schema> new_schema;                  // set: the table's schema becomes this (added nullable columns only)
+  std::shared_ptr<arrow::Schema>
+      new_schema;  // set: the table's schema becomes this (added nullable columns only)
 };
 
 class DeltaTable {
@@ -124,12 +131,14 @@ class DeltaTable {
   virtual Result<std::optional<int64_t>> transaction_version(const std::string& app_id) const = 0;
   // Every (appId, version) of the snapshot whose appId starts with `prefix`.
   virtual Result<std::map<std::string, int64_t>> transactions(const std::string& prefix) const = 0;
-  // Writes exactly version() + 1, without retries, and refreshes. conflict: that version exists already; unavailable: the outcome is
-  // unknown. In both cases: refresh and compare transactions before deciding. Writes a log checkpoint every 100 versions.
+  // Writes exactly version() + 1, without retries, and refreshes. conflict: that version exists already;
+  // unavailable: the outcome is unknown. In both cases: refresh and compare transactions before deciding.
+  // Writes a log checkpoint every 100 versions.
   virtual Result<int64_t> commit(const DeltaCommit& commit) = 0;
 };
 
-// ---- objects and queries -----------------------------------------------------------------------------------------
+// ---- objects and queries
+// -----------------------------------------------------------------------------------------
 
 // s3:// roots; local ones are base/objects.h's.
 Result<std::unique_ptr<ObjectStore>> open_s3_objects(const std::string& uri, const StorageOptions& storage);
@@ -137,12 +146,13 @@ Result<std::unique_ptr<ObjectStore>> open_s3_objects(const std::string& uri, con
 struct QueryTable {
   std::string schema;  // "" or "errors"
   std::string name;
-  std::string uri;     // of a Delta table
+  std::string uri;  // of a Delta table
   StorageOptions storage;
 };
 
 // Runs any SQL over Delta tables; rows stream, bounded in memory.
-Result<std::shared_ptr<arrow::RecordBatchReader>> query(const std::vector<QueryTable>& tables, const std::string& sql);
+Result<std::shared_ptr<arrow::RecordBatchReader>> query(const std::vector<QueryTable>& tables,
+                                                        const std::string& sql);
 
 // Names of the scalar functions that queries may use.
 std::vector<std::string> scalar_functions();

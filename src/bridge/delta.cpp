@@ -1,6 +1,7 @@
 #include <arrow/c/abi.h>
 #include <arrow/c/bridge.h>
 #include <arrow/type.h>
+
 #include <nlohmann/json.hpp>
 
 #include "bridge/abi.h"
@@ -25,7 +26,8 @@ class RustDeltaTable final : public DeltaTable {
   int64_t version() const override {
     AbiError error;
     int64_t version = -1;
-    WEIR_CHECK(weir_delta_version(handle_.get(), &version, error.get()) == WEIR_OK, "an open table has a version");
+    WEIR_CHECK(weir_delta_version(handle_.get(), &version, error.get()) == WEIR_OK,
+               "an open table has a version");
     return version;
   }
 
@@ -88,8 +90,8 @@ class RustDeltaTable final : public DeltaTable {
     }
     AbiError error;
     int64_t version = -1;
-    const int32_t code = weir_delta_commit(handle_.get(), slice(text), commit.new_schema ? &schema : nullptr, &version,
-                                           error.get());
+    const int32_t code = weir_delta_commit(handle_.get(), slice(text), commit.new_schema ? &schema : nullptr,
+                                           &version, error.get());
     if (commit.new_schema && schema.release != nullptr) schema.release(&schema);
     if (code != WEIR_OK) return error.status(code);
     return version;
@@ -120,12 +122,13 @@ Result<std::unique_ptr<DeltaTable>> DeltaTable::create(const std::string& uri, c
                                                        const std::vector<std::string>& partition_by,
                                                        const std::map<std::string, std::string>& properties) {
   ArrowSchema exported{};
-  if (auto done = arrow::ExportSchema(*schema, &exported); !done.ok()) return Status::invalid(done.ToString());
+  if (auto done = arrow::ExportSchema(*schema, &exported); !done.ok())
+    return Status::invalid(done.ToString());
   const std::string request = json({{"partition_by", partition_by}, {"properties", properties}}).dump();
   AbiError error;
   WeirDelta* raw = nullptr;
-  const int32_t code =
-      weir_delta_create(slice(uri), slice(options_json(storage)), &exported, slice(request), &raw, error.get());
+  const int32_t code = weir_delta_create(slice(uri), slice(options_json(storage)), &exported, slice(request),
+                                         &raw, error.get());
   if (exported.release != nullptr) exported.release(&exported);
   if (code != WEIR_OK) return error.status(code);
   return std::unique_ptr<DeltaTable>(std::make_unique<RustDeltaTable>(DeltaHandle(raw)));

@@ -1,12 +1,12 @@
 #include <arrow/array.h>
 #include <arrow/builder.h>
+#include <arrow/io/file.h>
+#include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
+#include <arrow/table.h>
 #include <arrow/type.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
-#include <arrow/io/file.h>
-#include <arrow/table.h>
-#include <arrow/memory_pool.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -22,12 +22,11 @@ namespace {
 namespace fs = std::filesystem;
 
 std::shared_ptr<arrow::Schema> events_schema() {
-  return arrow::schema({arrow::field("id", arrow::int64(), false), arrow::field("text", arrow::utf8()),
-                        arrow::field("day", arrow::date32()),
-                        arrow::field("at", arrow::timestamp(arrow::TimeUnit::MICRO)),
-                        arrow::field("seen", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
-                        arrow::field("price", arrow::decimal128(12, 2)),
-                        arrow::field("tags", arrow::list(arrow::utf8()))});
+  return arrow::schema(
+      {arrow::field("id", arrow::int64(), false), arrow::field("text", arrow::utf8()),
+       arrow::field("day", arrow::date32()), arrow::field("at", arrow::timestamp(arrow::TimeUnit::MICRO)),
+       arrow::field("seen", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
+       arrow::field("price", arrow::decimal128(12, 2)), arrow::field("tags", arrow::list(arrow::utf8()))});
 }
 
 class DeltaTest : public ::testing::Test {
@@ -52,7 +51,8 @@ class DeltaTest : public ::testing::Test {
   }
 
   // Writes rows (without the partition columns) as a file of the table.
-  AddFile file(const std::string& path, const std::shared_ptr<arrow::Schema>& schema, const std::vector<std::string>& lines) {
+  AddFile file(const std::string& path, const std::shared_ptr<arrow::Schema>& schema,
+               const std::vector<std::string>& lines) {
     auto batch = rows_of(schema, lines);
     batch = batch->RemoveColumn(batch->num_columns() - 1).ValueOrDie();
     fs::create_directories((fs::path(uri_) / path).parent_path());
@@ -81,7 +81,8 @@ class DeltaTest : public ::testing::Test {
     if (!reader.ok()) return rows;
     std::shared_ptr<arrow::RecordBatch> batch;
     while ((*reader)->ReadNext(&batch).ok() && batch) {
-      for (int64_t row = 0; row < batch->num_rows(); ++row) rows.push_back(text_of_row(*batch, row, batch->num_columns()));
+      for (int64_t row = 0; row < batch->num_rows(); ++row)
+        rows.push_back(text_of_row(*batch, row, batch->num_columns()));
     }
     return rows;
   }
@@ -123,7 +124,8 @@ TEST_F(DeltaTest, CreateTwiceIsAlreadyExists) {
 }
 
 TEST_F(DeltaTest, CreateRefusesWhatDeltaLacks) {
-  for (const auto& type : {arrow::time64(arrow::TimeUnit::MICRO), arrow::timestamp(arrow::TimeUnit::NANO), arrow::uint32()}) {
+  for (const auto& type :
+       {arrow::time64(arrow::TimeUnit::MICRO), arrow::timestamp(arrow::TimeUnit::NANO), arrow::uint32()}) {
     auto table = DeltaTable::create(uri_, {}, arrow::schema({arrow::field("x", type)}), {}, {});
     EXPECT_EQ(table.status().code(), Code::invalid) << type->ToString();
     EXPECT_NE(table.status().message().find("'x'"), std::string::npos) << table.status().message();
@@ -132,7 +134,8 @@ TEST_F(DeltaTest, CreateRefusesWhatDeltaLacks) {
 }
 
 TEST_F(DeltaTest, CreateKeepsProperties) {
-  auto table = DeltaTable::create(uri_, {}, events_schema(), {}, {{"delta.checkpoint.writeStatsAsJson", "true"}, {"weir.x", "y"}});
+  auto table = DeltaTable::create(uri_, {}, events_schema(), {},
+                                  {{"delta.checkpoint.writeStatsAsJson", "true"}, {"weir.x", "y"}});
   ASSERT_TRUE(table.ok()) << table.status().message();
   EXPECT_NE(log(0).find("\"delta.checkpoint.writeStatsAsJson\":\"true\""), std::string::npos);
   EXPECT_NE(log(0).find("\"weir.x\":\"y\""), std::string::npos);
@@ -141,7 +144,9 @@ TEST_F(DeltaTest, CreateKeepsProperties) {
 TEST_F(DeltaTest, CommitAddsFilesTransactionsAndInfo) {
   auto table = create();
   DeltaCommit commit;
-  commit.adds = {file("part-1.parquet", events_schema(), {R"({"id":1,"text":"a","day":null,"at":null,"seen":null,"price":"1.50","tags":["t"]})"})};
+  commit.adds = {
+      file("part-1.parquet", events_schema(),
+           {R"({"id":1,"text":"a","day":null,"at":null,"seen":null,"price":"1.50","tags":["t"]})"})};
   commit.transactions = {{"weir/p/s/0", 17}, {"weir/p/s/1", 4}, {"other", 1}};
   commit.info_json = R"({"weir":{"ranges":[1,2]}})";
   auto version = table->commit(commit);
@@ -153,11 +158,13 @@ TEST_F(DeltaTest, CommitAddsFilesTransactionsAndInfo) {
   for (auto* reader : {table.get(), open().release()}) {
     EXPECT_EQ(**reader->transaction_version("weir/p/s/0"), 17);
     EXPECT_FALSE(reader->transaction_version("weir/p/s")->has_value());
-    EXPECT_EQ(*reader->transactions("weir/p/"), (std::map<std::string, int64_t>{{"weir/p/s/0", 17}, {"weir/p/s/1", 4}}));
+    EXPECT_EQ(*reader->transactions("weir/p/"),
+              (std::map<std::string, int64_t>{{"weir/p/s/0", 17}, {"weir/p/s/1", 4}}));
     EXPECT_EQ(reader->transactions("")->size(), 3u);
     if (reader != table.get()) delete reader;
   }
-  EXPECT_EQ(select("SELECT id, text, price, tags[1] AS t FROM events"), (std::vector<std::string>{"[1, \"a\", 1.50, \"t\"]"}));
+  EXPECT_EQ(select("SELECT id, text, price, tags[1] AS t FROM events"),
+            (std::vector<std::string>{"[1, \"a\", 1.50, \"t\"]"}));
 }
 
 TEST_F(DeltaTest, ALaterTransactionReplacesTheEarlier) {
@@ -193,14 +200,17 @@ TEST_F(DeltaTest, PartitionValuesMayBeNull) {
   auto table = create({"day"});
   auto stored = events_schema()->RemoveField(2).ValueOrDie();
   DeltaCommit commit;
-  commit.adds = {
-      file("day=2024-01-02/a b.parquet", stored, {R"({"id":1,"text":"x","at":null,"seen":null,"price":null,"tags":null})"}),
-      file("day=__HIVE_DEFAULT_PARTITION__/b.parquet", stored, {R"({"id":2,"text":null,"at":null,"seen":null,"price":null,"tags":null})"})};
+  commit.adds = {file("day=2024-01-02/a b.parquet", stored,
+                      {R"({"id":1,"text":"x","at":null,"seen":null,"price":null,"tags":null})"}),
+                 file("day=__HIVE_DEFAULT_PARTITION__/b.parquet", stored,
+                      {R"({"id":2,"text":null,"at":null,"seen":null,"price":null,"tags":null})"})};
   commit.adds[0].partition_values = {{"day", "2024-01-02"}};
   commit.adds[1].partition_values = {{"day", std::nullopt}};
   ASSERT_TRUE(table->commit(commit).ok());
-  EXPECT_EQ(select("SELECT id, day FROM events ORDER BY id"), (std::vector<std::string>{"[1, 2024-01-02]", "[2, null]"}));
-  EXPECT_EQ(select("SELECT COUNT(*) AS n FROM events WHERE day = DATE '2024-01-02'"), (std::vector<std::string>{"[1]"}));
+  EXPECT_EQ(select("SELECT id, day FROM events ORDER BY id"),
+            (std::vector<std::string>{"[1, 2024-01-02]", "[2, null]"}));
+  EXPECT_EQ(select("SELECT COUNT(*) AS n FROM events WHERE day = DATE '2024-01-02'"),
+            (std::vector<std::string>{"[1]"}));
 }
 
 TEST_F(DeltaTest, SchemaGrowsByNullableColumns) {
@@ -217,7 +227,8 @@ TEST_F(DeltaTest, SchemaGrowsByNullableColumns) {
   ASSERT_TRUE(version.ok()) << version.status().message();
   EXPECT_EQ((*table->schema())->num_fields(), 3);
   EXPECT_NE(log(2).find("timestampNtz"), std::string::npos);
-  EXPECT_EQ(select("SELECT id, note FROM events ORDER BY id"), (std::vector<std::string>{"[1, null]", "[2, \"n\"]"}));
+  EXPECT_EQ(select("SELECT id, note FROM events ORDER BY id"),
+            (std::vector<std::string>{"[1, null]", "[2, \"n\"]"}));
 }
 
 TEST_F(DeltaTest, SchemaChangesOtherThanAddingAreRefused) {
@@ -225,7 +236,8 @@ TEST_F(DeltaTest, SchemaChangesOtherThanAddingAreRefused) {
   DeltaCommit commit;
   commit.new_schema = arrow::schema({arrow::field("id", arrow::utf8())});
   EXPECT_EQ(table->commit(commit).status().code(), Code::invalid);
-  commit.new_schema = arrow::schema({arrow::field("id", arrow::int64()), arrow::field("x", arrow::int64(), false)});
+  commit.new_schema =
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("x", arrow::int64(), false)});
   EXPECT_EQ(table->commit(commit).status().code(), Code::invalid);
   EXPECT_EQ(table->version(), 0);
 }
@@ -260,7 +272,8 @@ TEST_F(DeltaTest, QueriesReachErrorTablesAndRefuseWrites) {
 TEST_F(DeltaTest, QueryTypesArePlain) {
   auto table = create();
   DeltaCommit commit;
-  commit.adds = {file("1.parquet", events_schema(), {R"({"id":1,"text":"a","day":null,"at":null,"seen":null,"price":null,"tags":["t"]})"})};
+  commit.adds = {file("1.parquet", events_schema(),
+                      {R"({"id":1,"text":"a","day":null,"at":null,"seen":null,"price":null,"tags":["t"]})"})};
   ASSERT_TRUE(table->commit(commit).ok());
   auto reader = query({{"", "events", uri_, {}}}, "SELECT text, UPPER(text) AS u, tags FROM events");
   ASSERT_TRUE(reader.ok());
@@ -273,12 +286,15 @@ TEST_F(DeltaTest, QueryTypesArePlain) {
 }
 
 TEST(StorageOptions, GivenValuesWin) {
-  auto options = storage_options({{"endpoint", "http://localhost:9000"}, {"access-key", "k"}, {"secret-key", "s"}});
+  auto options =
+      storage_options({{"endpoint", "http://localhost:9000"}, {"access-key", "k"}, {"secret-key", "s"}});
   EXPECT_EQ(options["aws_endpoint"], "http://localhost:9000");
   EXPECT_EQ(options["aws_access_key_id"], "k");
   EXPECT_EQ(options["aws_virtual_hosted_style_request"], "false");
   EXPECT_FALSE(options["aws_region"].empty());
-  EXPECT_EQ(storage_options({{"endpoint", "http://x"}, {"path-style", "false"}})["aws_virtual_hosted_style_request"], "true");
+  EXPECT_EQ(storage_options(
+                {{"endpoint", "http://x"}, {"path-style", "false"}})["aws_virtual_hosted_style_request"],
+            "true");
 }
 
 TEST(S3Objects, RefusesOtherUris) {
@@ -288,7 +304,9 @@ TEST(S3Objects, RefusesOtherUris) {
 }
 
 TEST(S3Objects, ADeadServerIsUnavailableWithoutSecrets) {
-  auto store = open_s3_objects("s3://bucket/x", storage_options({{"endpoint", "http://127.0.0.1:1"}, {"access-key", "KEYNAME"}, {"secret-key", "SECRET"}}));
+  auto store = open_s3_objects("s3://bucket/x", storage_options({{"endpoint", "http://127.0.0.1:1"},
+                                                                 {"access-key", "KEYNAME"},
+                                                                 {"secret-key", "SECRET"}}));
   ASSERT_TRUE(store.ok()) << store.status().message();
   const Status status = (*store)->put("a", "b");
   EXPECT_EQ(status.code(), Code::unavailable) << status.message();

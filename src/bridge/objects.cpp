@@ -35,7 +35,9 @@ class S3Objects final : public ObjectStore {
   explicit S3Objects(ObjectsHandle handle) : handle_(std::move(handle)) {}
 
   Status put(const std::string& path, std::string_view bytes) override { return put(path, bytes, false); }
-  Status put_if_absent(const std::string& path, std::string_view bytes) override { return put(path, bytes, true); }
+  Status put_if_absent(const std::string& path, std::string_view bytes) override {
+    return put(path, bytes, true);
+  }
 
   Result<std::string> get(const std::string& path) override {
     AbiError error;

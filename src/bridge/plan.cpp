@@ -2,6 +2,7 @@
 #include <arrow/c/bridge.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+
 #include <nlohmann/json.hpp>
 
 #include "bridge/abi.h"
@@ -80,7 +81,8 @@ json request_json(const PlanRequest& request) {
   }
   json views = json::array();
   for (const PlanView& view : request.views) views.push_back({{"name", view.name}, {"query", view.query}});
-  return {{"tables", tables}, {"views", views}, {"query", request.query}, {"target", request.target != nullptr}};
+  return {
+      {"tables", tables}, {"views", views}, {"query", request.query}, {"target", request.target != nullptr}};
 }
 
 Result<StreamPlan> read_plan(WeirPlan* handle) {

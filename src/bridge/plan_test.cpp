@@ -15,7 +15,8 @@ namespace {
 
 using Rows = std::vector<std::string>;
 
-// orders(id BIGINT, customer STRING, amount DOUBLE, items ARRAY<ROW<sku STRING, qty INT>>, tags ARRAY<STRING>,
+// orders(id BIGINT, customer STRING, amount DOUBLE, items ARRAY<ROW<sku STRING, qty INT>>, tags
+// ARRAY<STRING>,
 //        address ROW<city STRING, geo ROW<lat DOUBLE>>, attributes MAP<STRING, STRING>)
 std::shared_ptr<arrow::Schema> orders_schema() {
   auto item = arrow::struct_({arrow::field("sku", arrow::utf8()), arrow::field("qty", arrow::int32())});
@@ -28,12 +29,14 @@ std::shared_ptr<arrow::Schema> orders_schema() {
 }
 
 std::shared_ptr<arrow::RecordBatch> orders() {
-  return rows_of(orders_schema(), {
-    R"({"id":1,"customer":"ann","amount":10.5,"items":[{"sku":"a","qty":1},{"sku":"b","qty":2}],"tags":["x","y"],"address":{"city":"Rome","geo":{"lat":41.9}},"attributes":[["k","v"]]})",
-    R"({"id":2,"customer":"bob","amount":null,"items":[],"tags":null,"address":null,"attributes":[]})",
-    R"({"id":3,"customer":null,"amount":-1,"items":null,"tags":[],"address":{"city":null,"geo":null},"attributes":null})",
-    R"({"id":4,"customer":"dee","amount":99,"items":[{"sku":null,"qty":4}],"tags":["z"],"address":{"city":"Oslo","geo":{"lat":59.9}},"attributes":[["k","w"],["j","u"]]})",
-  });
+  return rows_of(
+      orders_schema(),
+      {
+          R"({"id":1,"customer":"ann","amount":10.5,"items":[{"sku":"a","qty":1},{"sku":"b","qty":2}],"tags":["x","y"],"address":{"city":"Rome","geo":{"lat":41.9}},"attributes":[["k","v"]]})",
+          R"({"id":2,"customer":"bob","amount":null,"items":[],"tags":null,"address":null,"attributes":[]})",
+          R"({"id":3,"customer":null,"amount":-1,"items":null,"tags":[],"address":{"city":null,"geo":null},"attributes":null})",
+          R"({"id":4,"customer":"dee","amount":99,"items":[{"sku":null,"qty":4}],"tags":["z"],"address":{"city":"Oslo","geo":{"lat":59.9}},"attributes":[["k","w"],["j","u"]]})",
+      });
 }
 
 PlanRequest request(const std::string& query) {
@@ -111,7 +114,8 @@ TEST(PlanQuery, AcceptsExpressions) {
            "WITH big AS (SELECT id FROM orders WHERE amount > 5) SELECT id FROM big",
            "SELECT x.id FROM (SELECT id FROM orders) AS x WHERE x.id > 1",
            "SELECT unnest(tags) AS tag FROM orders",
-           "SELECT regexp_like(customer, '^a') AS r, md5(customer) AS m, date_trunc('day', now()) AS d FROM orders",
+           "SELECT regexp_like(customer, '^a') AS r, md5(customer) AS m, date_trunc('day', now()) AS d FROM "
+           "orders",
        }) {
     EXPECT_TRUE(plan_query(request(query)).plan.has_value())
         << query << ": " << plan_query(request(query)).error.status.message();
@@ -138,7 +142,8 @@ TEST(PlanQuery, RefusesWhatIsNotStateless) {
   for (const auto& [query, found] : cases) {
     const PlanError error = failed(query);
     EXPECT_TRUE(has(error.status.message(), found)) << query << ": " << error.status.message();
-    EXPECT_TRUE(has(error.status.message(), "this version runs stateless SQL only")) << error.status.message();
+    EXPECT_TRUE(has(error.status.message(), "this version runs stateless SQL only"))
+        << error.status.message();
   }
   EXPECT_TRUE(has(failed("SELECT 1 AS one").status.message(), "FROM is needed"));
   EXPECT_TRUE(has(failed("SELECT * FROM (VALUES (1), (2)) AS v(a)").status.message(), "VALUES"));
@@ -157,7 +162,8 @@ TEST(PlanQuery, ErrorsSayWhere) {
   EXPECT_EQ(error.line, 1);
   EXPECT_EQ(error.column, 16);
   EXPECT_EQ(error.status.message(), "there is no table or view 'oders'. Did you mean 'orders'?");
-  EXPECT_EQ(failed("SELECT id FROM things").status.message(), "there is no table or view 'things'; there are: orders");
+  EXPECT_EQ(failed("SELECT id FROM things").status.message(),
+            "there is no table or view 'things'; there are: orders");
   error = failed("SELECT id,\n  uper(customer) AS c FROM orders");
   EXPECT_EQ(error.line, 2);
   EXPECT_EQ(error.column, 3);
@@ -187,8 +193,10 @@ TEST(PlanQuery, CrossJoinUnnestFlattensRowsAndDropsEmpties) {
             (Rows{"0:[\"a\", 1]", "0:[\"b\", 2]", "3:[null, 4]"}));
   EXPECT_EQ(run("SELECT id, tag FROM orders CROSS JOIN UNNEST(tags) AS t(tag)"),
             (Rows{"0:[1, \"x\"]", "0:[1, \"y\"]", "3:[4, \"z\"]"}));
-  EXPECT_EQ(run("SELECT id, q, tag FROM orders CROSS JOIN UNNEST(items) AS i(s, q) CROSS JOIN UNNEST(tags) AS t(tag)"),
-            (Rows{"0:[1, 1, \"x\"]", "0:[1, 1, \"y\"]", "0:[1, 2, \"x\"]", "0:[1, 2, \"y\"]", "3:[4, 4, \"z\"]"}));
+  EXPECT_EQ(
+      run("SELECT id, q, tag FROM orders CROSS JOIN UNNEST(items) AS i(s, q) CROSS JOIN UNNEST(tags) AS "
+          "t(tag)"),
+      (Rows{"0:[1, 1, \"x\"]", "0:[1, 1, \"y\"]", "0:[1, 2, \"x\"]", "0:[1, 2, \"y\"]", "3:[4, 4, \"z\"]"}));
   EXPECT_EQ(run("SELECT id, k, v FROM orders CROSS JOIN UNNEST(attributes) AS m(k, v)"),
             (Rows{"0:[1, \"k\", \"v\"]", "3:[4, \"k\", \"w\"]", "3:[4, \"j\", \"u\"]"}));
 }
@@ -196,9 +204,11 @@ TEST(PlanQuery, CrossJoinUnnestFlattensRowsAndDropsEmpties) {
 TEST(PlanQuery, LeftJoinUnnestKeepsEmpties) {
   EXPECT_EQ(run("SELECT id, tag FROM orders LEFT JOIN UNNEST(tags) AS t(tag) ON TRUE"),
             (Rows{"0:[1, \"x\"]", "0:[1, \"y\"]", "1:[2, null]", "2:[3, null]", "3:[4, \"z\"]"}));
-  EXPECT_TRUE(has(failed("SELECT id FROM orders LEFT JOIN UNNEST(tags) AS t(tag) ON id = 1").status.message(), "ON TRUE"));
+  EXPECT_TRUE(has(failed("SELECT id FROM orders LEFT JOIN UNNEST(tags) AS t(tag) ON id = 1").status.message(),
+                  "ON TRUE"));
   EXPECT_TRUE(has(failed("SELECT id FROM orders CROSS JOIN UNNEST(id) AS t(a)").status.message(), "BIGINT"));
-  EXPECT_TRUE(has(failed("SELECT id FROM orders CROSS JOIN UNNEST(items) AS t(a)").status.message(), "2 column(s)"));
+  EXPECT_TRUE(
+      has(failed("SELECT id FROM orders CROSS JOIN UNNEST(items) AS t(a)").status.message(), "2 column(s)"));
 }
 
 TEST(PlanQuery, UnnestOfAllEmptyBatches) {
@@ -218,7 +228,8 @@ TEST(PlanQuery, SeveralLevelsOfUnnest) {
   nested.tables.push_back({"n", schema, {}, {}});
   StreamPlan plan = planned(nested);
   ASSERT_EQ(plan.branches.size(), 1u);
-  auto rows = rows_of(schema, {R"({"id":1,"lists":[[1,2],[3]]})", R"({"id":2,"lists":null})", R"({"id":3,"lists":[[],[9]]})"});
+  auto rows = rows_of(schema, {R"({"id":1,"lists":[[1,2],[3]]})", R"({"id":2,"lists":null})",
+                               R"({"id":3,"lists":[[],[9]]})"});
   for (int again = 0; again < 3; ++again) {
     auto result = plan.branches[0].fragment->eval(rows, 0);
     ASSERT_TRUE(result.ok()) << result.status().message();
@@ -227,8 +238,9 @@ TEST(PlanQuery, SeveralLevelsOfUnnest) {
 }
 
 TEST(PlanQuery, UnionAllGivesBranches) {
-  PlanRequest both = request("SELECT id, 'a' AS k FROM orders WHERE id < 2 UNION ALL SELECT x, 'b' FROM other "
-                             "UNION ALL SELECT id * 10, 'c' FROM orders WHERE id > 3");
+  PlanRequest both = request(
+      "SELECT id, 'a' AS k FROM orders WHERE id < 2 UNION ALL SELECT x, 'b' FROM other "
+      "UNION ALL SELECT id * 10, 'c' FROM orders WHERE id > 3");
   both.tables.push_back({"other", arrow::schema({arrow::field("x", arrow::int32())}), {}, {}});
   StreamPlan plan = planned(both);
   ASSERT_EQ(plan.branches.size(), 3u);
@@ -242,7 +254,8 @@ TEST(PlanQuery, UnionAllGivesBranches) {
 
 TEST(PlanQuery, AlwaysFalseGivesNoRow) {
   EXPECT_EQ(run("SELECT id FROM orders WHERE FALSE"), Rows{});
-  EXPECT_EQ(run("SELECT id FROM orders WHERE 1 = 2 UNION ALL SELECT id FROM orders WHERE id = 4"), (Rows{"3:[4]"}));
+  EXPECT_EQ(run("SELECT id FROM orders WHERE 1 = 2 UNION ALL SELECT id FROM orders WHERE id = 4"),
+            (Rows{"3:[4]"}));
   EXPECT_EQ(planned(request("SELECT id FROM orders WHERE FALSE")).schema->ToString(), "id: int64 not null");
 }
 
@@ -250,10 +263,12 @@ TEST(PlanQuery, ComputedColumnsAndViews) {
   PlanRequest full = request("SELECT id, cents, who FROM rich");
   full.tables[0].computed = {{"cents", "CAST(amount * 100 AS BIGINT)"}, {"who", "upper(customer)"}};
   full.tables[0].order = {"who", "id", "cents", "amount"};
-  full.views = {{"positive", "SELECT * FROM orders WHERE amount > 0"}, {"rich", "SELECT * FROM positive WHERE cents > 2000"}};
+  full.views = {{"positive", "SELECT * FROM orders WHERE amount > 0"},
+                {"rich", "SELECT * FROM positive WHERE cents > 2000"}};
   EXPECT_EQ(run(full), (Rows{"3:[4, 9900, \"DEE\"]"}));
   full.query = "SELECT * FROM rich";
-  EXPECT_EQ(planned(full).schema->ToString(), "who: string\nid: int64 not null\ncents: int64\namount: double");
+  EXPECT_EQ(planned(full).schema->ToString(),
+            "who: string\nid: int64 not null\ncents: int64\namount: double");
   full.query = "SELECT tags FROM orders";
   EXPECT_TRUE(has(failed(full).status.message(), "no column 'tags'"));
 }
@@ -276,7 +291,8 @@ TEST(PlanQuery, ErrorsNameTheViewOrComputedColumn) {
 }
 
 TEST(PlanQuery, NestedAccess) {
-  EXPECT_EQ(run("SELECT address.city AS c, address.geo.lat AS l, attributes['k'] AS k, items[1].sku AS s, tags[2] AS t "
+  EXPECT_EQ(run("SELECT address.city AS c, address.geo.lat AS l, attributes['k'] AS k, items[1].sku AS s, "
+                "tags[2] AS t "
                 "FROM orders"),
             (Rows{"0:[\"Rome\", 41.9, \"v\", \"a\", \"y\"]", "1:[null, null, null, null, null]",
                   "2:[null, null, null, null, null]", "3:[\"Oslo\", 59.9, \"w\", null, null]"}));
@@ -291,7 +307,8 @@ TEST(PlanQuery, UnsignedResultsAreBigints) {
   EXPECT_EQ(planned(typed).schema->ToString(), "n: int64");
 }
 
-// A null row's NOT NULL fields have no nulls of their own, as Parquet's writer wants it; what reads them gets null.
+// A null row's NOT NULL fields have no nulls of their own, as Parquet's writer wants it; what reads them gets
+// null.
 TEST(PlanQuery, RequiredFieldsBelowNullRows) {
   auto inner = arrow::struct_({arrow::field("b", arrow::int32(), false)});
   auto row = arrow::struct_({arrow::field("a", arrow::int32(), false), arrow::field("r", inner, false)});
@@ -334,7 +351,9 @@ TEST(PlanQuery, NowIsGivenByTheCaller) {
                   "1970-01-02 00:00:01.500000Z]"}));
   EXPECT_EQ(run("SELECT current_date AS c FROM orders WHERE id = 1", -1), (Rows{"0:[1969-12-31]"}));
   EXPECT_EQ(run("SELECT id FROM orders WHERE now() > TIMESTAMP '2000-01-01 00:00:00'", 0), Rows{});
-  EXPECT_EQ(run("SELECT id FROM orders WHERE now() > TIMESTAMP '2000-01-01 00:00:00'", int64_t{1} << 51).size(), 4u);
+  EXPECT_EQ(
+      run("SELECT id FROM orders WHERE now() > TIMESTAMP '2000-01-01 00:00:00'", int64_t{1} << 51).size(),
+      4u);
 }
 
 TEST(PlanQuery, RandomIsNotDeterministic) {
@@ -356,11 +375,12 @@ TEST(PlanQuery, ABadRowIsInvalidAndOthersPass) {
 }
 
 TEST(PlanQuery, TargetCastsWhatWidens) {
-  PlanRequest typed = request("SELECT CAST(id AS INT) AS a, id, NULL, customer, DATE '2020-02-03' FROM orders WHERE id = 1");
-  typed.target = arrow::schema({arrow::field("big", arrow::int64()), arrow::field("dec", arrow::decimal128(20, 1)),
-                                arrow::field("nothing", arrow::timestamp(arrow::TimeUnit::MICRO)),
-                                arrow::field("text", arrow::utf8()),
-                                arrow::field("at", arrow::timestamp(arrow::TimeUnit::MICRO))});
+  PlanRequest typed =
+      request("SELECT CAST(id AS INT) AS a, id, NULL, customer, DATE '2020-02-03' FROM orders WHERE id = 1");
+  typed.target = arrow::schema(
+      {arrow::field("big", arrow::int64()), arrow::field("dec", arrow::decimal128(20, 1)),
+       arrow::field("nothing", arrow::timestamp(arrow::TimeUnit::MICRO)), arrow::field("text", arrow::utf8()),
+       arrow::field("at", arrow::timestamp(arrow::TimeUnit::MICRO))});
   StreamPlan plan = planned(typed);
   EXPECT_EQ(plan.schema->field_names(), (std::vector<std::string>{"big", "dec", "nothing", "text", "at"}));
   EXPECT_EQ(run(typed), (Rows{"0:[1, 1.0, null, \"ann\", 2020-02-03 00:00:00.000000]"}));
@@ -378,7 +398,8 @@ TEST(PlanQuery, TargetRefusesWhatLoses) {
   error = failed(typed);
   EXPECT_EQ(error.status.message(), "the query gives 1 column(s) (id), the sink has 2 (x, y)");
   typed.query = "SELECT customer, 1 FROM orders";
-  EXPECT_TRUE(has(failed(typed).status.message(), "column 1 'x' is STRING in the query but DOUBLE in the sink"));
+  EXPECT_TRUE(
+      has(failed(typed).status.message(), "column 1 'x' is STRING in the query but DOUBLE in the sink"));
 }
 
 TEST(PlanQuery, TreeIsReadable) {
@@ -390,7 +411,8 @@ TEST(PlanQuery, TreeIsReadable) {
 }
 
 TEST(PlanQuery, FragmentsRunOnSeveralThreads) {
-  StreamPlan plan = planned(request("SELECT id, CAST(now() AS BIGINT) AS t FROM orders CROSS JOIN UNNEST(tags) AS t(x)"));
+  StreamPlan plan =
+      planned(request("SELECT id, CAST(now() AS BIGINT) AS t FROM orders CROSS JOIN UNNEST(tags) AS t(x)"));
   std::vector<std::thread> threads;
   for (int64_t thread = 1; thread <= 4; ++thread) {
     threads.emplace_back([&, thread] {
@@ -453,7 +475,8 @@ TEST(Abi, ABranchIsTakenOnce) {
 
 TEST(ScalarFunctions, AreListed) {
   const auto names = scalar_functions();
-  for (const char* name : {"upper", "now", "current_date", "date_trunc", "array_length", "regexp_like", "sha256"}) {
+  for (const char* name :
+       {"upper", "now", "current_date", "date_trunc", "array_length", "regexp_like", "sha256"}) {
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
   }
 }

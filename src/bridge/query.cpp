@@ -1,6 +1,7 @@
 #include <arrow/c/abi.h>
 #include <arrow/c/bridge.h>
 #include <arrow/record_batch.h>
+
 #include <nlohmann/json.hpp>
 
 #include "bridge/abi.h"
@@ -8,7 +9,8 @@
 
 namespace weir::bridge {
 
-Result<std::shared_ptr<arrow::RecordBatchReader>> query(const std::vector<QueryTable>& tables, const std::string& sql) {
+Result<std::shared_ptr<arrow::RecordBatchReader>> query(const std::vector<QueryTable>& tables,
+                                                        const std::string& sql) {
   nlohmann::json listed = nlohmann::json::array();
   for (const QueryTable& table : tables) {
     listed.push_back(

@@ -1,17 +1,17 @@
 // Record batches from JSON lines and back to text, for this folder's tests.
 #pragma once
 
-#include <memory>
-#include <sstream>
-#include <string>
-#include <vector>
-
 #include <arrow/array.h>
 #include <arrow/builder.h>
 #include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
+
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
 
 namespace weir::bridge {
 
@@ -56,7 +56,8 @@ inline std::vector<std::string> text_of(const arrow::RecordBatch& batch) {
   std::vector<std::string> rows;
   const int last = batch.num_columns() - 1;
   for (int64_t row = 0; row < batch.num_rows(); ++row) {
-    rows.push_back(batch.column(last)->GetScalar(row).ValueOrDie()->ToString() + ":" + text_of_row(batch, row, last));
+    rows.push_back(batch.column(last)->GetScalar(row).ValueOrDie()->ToString() + ":" +
+                   text_of_row(batch, row, last));
   }
   return rows;
 }

@@ -1,9 +1,8 @@
 // weir check
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
 #include <memory>
-
-#include <CLI/CLI.hpp>
 
 #include "cli/command.h"
 #include "runtime/tables.h"
@@ -41,7 +40,8 @@ int check(const CheckArguments& arguments, const Registry& registry) {
       if (sink->schema == nullptr) continue;  // no INSERT into it
       SinkContext context = sink_context(*plan, *sink, Clock::real());
       if (sink->connector->check) note(sink->connector->check(context), sink->location, code);
-      if (arguments.connect && sink->connector->probe) note(sink->connector->probe(context), sink->location, code);
+      if (arguments.connect && sink->connector->probe)
+        note(sink->connector->probe(context), sink->location, code);
     }
     for (const auto& source : plan->sources) {
       if (!arguments.connect || !source->connector->probe) continue;
@@ -61,9 +61,11 @@ int check(const CheckArguments& arguments, const Registry& registry) {
 
 void add_check_command(CLI::App& app, const Registry& registry, int& exit) {
   auto arguments = std::make_shared<CheckArguments>();
-  CLI::App* command = app.add_subcommand("check", "find every problem of pipeline files before anything runs");
+  CLI::App* command =
+      app.add_subcommand("check", "find every problem of pipeline files before anything runs");
   command->add_option("FILE", arguments->files, "pipeline files (.sql)")->required();
-  command->add_flag("--connect", arguments->connect, "also connect to every server that the files name; fails fast");
+  command->add_flag("--connect", arguments->connect,
+                    "also connect to every server that the files name; fails fast");
   command->footer("Examples:\n  weir check orders.sql\n  weir check --connect orders.sql");
   command->callback([arguments, &registry, &exit] { exit = check(*arguments, registry); });
 }

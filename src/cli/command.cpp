@@ -1,9 +1,8 @@
 #include "cli/command.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
-
-#include <CLI/CLI.hpp>
 
 #include "base/objects.h"
 
@@ -64,7 +63,8 @@ int run_command_line(int argc, char** argv, const Registry& registry) {
       "  weir sql -f orders.sql \"SELECT count(*) FROM lake_orders\"\n"
       "  weir errors list orders.sql        what could not be applied, and why\n"
       "  weir errors replay orders.sql      bring it back, exactly once\n\n"
-      "Exit codes: 0 ok, 1 failed while running, 2 wrong usage, file, option or SQL, 3 a server is unreachable\n"
+      "Exit codes: 0 ok, 1 failed while running, 2 wrong usage, file, option or SQL, 3 a server is "
+      "unreachable\n"
       "or refused, 4 differences found by `weir test`.");
   int exit = kExitOk;
   add_run_command(app, registry, exit);

@@ -1,8 +1,7 @@
 // weir connectors: generated from the declarations beside each connector.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
-
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -90,10 +89,13 @@ struct Arguments {
 
 int connectors(const Arguments& arguments, const Registry& registry) {
   std::vector<Entry> entries;
-  for (const auto& source : registry.sources) entries.push_back({"source", source.name, source.summary, &source.options});
+  for (const auto& source : registry.sources)
+    entries.push_back({"source", source.name, source.summary, &source.options});
   for (const auto& sink : registry.sinks) entries.push_back({"sink", sink.name, sink.summary, &sink.options});
-  for (const auto& format : registry.formats) entries.push_back({"format", format.name, format.summary, &format.options});
-  entries.push_back({"settings", "SET", "settings of a whole pipeline: SET 'key' = 'value'", &setting_specs()});
+  for (const auto& format : registry.formats)
+    entries.push_back({"format", format.name, format.summary, &format.options});
+  entries.push_back(
+      {"settings", "SET", "settings of a whole pipeline: SET 'key' = 'value'", &setting_specs()});
   std::vector<std::string> names;
   for (const Entry& entry : entries) names.push_back(entry.name);
   bool found = arguments.name.empty();
@@ -112,7 +114,9 @@ int connectors(const Arguments& arguments, const Registry& registry) {
       print_text(entry);
     }
   }
-  if (!found) return report(Status::invalid("no connector or format is named '" + arguments.name + "'." + suggestion(arguments.name, names)));
+  if (!found)
+    return report(Status::invalid("no connector or format is named '" + arguments.name + "'." +
+                                  suggestion(arguments.name, names)));
   if (arguments.json) std::printf("%s\n", all.dump(2).c_str());
   return kExitOk;
 }

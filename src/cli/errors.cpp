@@ -1,12 +1,11 @@
 // weir errors list | show | count | replay
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-
-#include <CLI/CLI.hpp>
-
-#include <arrow/array.h>
-#include <arrow/record_batch.h>
 
 #include "cli/command.h"
 #include "cli/payload_excerpt.h"
@@ -26,13 +25,14 @@ struct Arguments {
 };
 
 // The columns that fit a screen; json and csv give all of them.
-Result<std::shared_ptr<arrow::RecordBatchReader>> for_listing(std::shared_ptr<arrow::RecordBatchReader> reader,
-                                                              const std::string& format) {
+Result<std::shared_ptr<arrow::RecordBatchReader>> for_listing(
+    std::shared_ptr<arrow::RecordBatchReader> reader, const std::string& format) {
   if (format != "table") return reader;
   arrow::RecordBatchVector batches;
   std::shared_ptr<arrow::Schema> schema;
   std::vector<int> columns;
-  for (const char* name : {"id", "code", "field", "message"}) columns.push_back(reader->schema()->GetFieldIndex(name));
+  for (const char* name : {"id", "code", "field", "message"})
+    columns.push_back(reader->schema()->GetFieldIndex(name));
   int64_t rows = 0;
   while (true) {
     std::shared_ptr<arrow::RecordBatch> batch;
@@ -112,7 +112,9 @@ int show(const Arguments& arguments, const PipelinePlan& plan) {
       }
     }
   }
-  if (left_out > 0) std::printf("\n(%lld more; --limit shows more, --id or --code fewer)\n", static_cast<long long>(left_out));
+  if (left_out > 0)
+    std::printf("\n(%lld more; --limit shows more, --id or --code fewer)\n",
+                static_cast<long long>(left_out));
   if (shown == 0) std::printf("no errors\n");
   return kExitOk;
 }
@@ -168,9 +170,11 @@ void add_errors_command(CLI::App& app, const Registry& registry, int& exit) {
     sub->add_option("--where", arguments->filter.where, "only errors for which this SQL predicate holds");
     if (action != replay) sub->add_flag("--all", arguments->filter.include_resolved, "resolved ones too");
     if (action != replay && action != show) {
-      sub->add_option("--format", arguments->format, "table, json or csv")->check(CLI::IsMember({"table", "json", "csv"}));
+      sub->add_option("--format", arguments->format, "table, json or csv")
+          ->check(CLI::IsMember({"table", "json", "csv"}));
     }
-    if (action == show) sub->add_option("--limit", arguments->limit, "at most this many")->capture_default_str();
+    if (action == show)
+      sub->add_option("--limit", arguments->limit, "at most this many")->capture_default_str();
     sub->callback([arguments, action, &registry, &exit] {
       auto plan = load_pipeline(arguments->file, registry);
       exit = plan == nullptr ? kExitInvalid : action(*arguments, *plan);

@@ -1,8 +1,7 @@
 // weir explain
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
-
-#include <CLI/CLI.hpp>
 
 #include "cli/command.h"
 

@@ -1,13 +1,12 @@
 #include "cli/golden_case.h"
 
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <map>
-
-#include <arrow/array.h>
-#include <arrow/record_batch.h>
 #include <nlohmann/json.hpp>
 
 #include "base/objects.h"
@@ -45,7 +44,8 @@ void read_from_file(TableSpec& table, const fs::path& input, const Registry& reg
   table.options.clear();
   for (auto& [name, value] : written) {
     bool of_format = name == "format";
-    for (const FormatInfo& format : registry.formats) of_format = of_format || name.starts_with(format.name + ".");
+    for (const FormatInfo& format : registry.formats)
+      of_format = of_format || name.starts_with(format.name + ".");
     if (of_format) table.options[name] = value;
   }
   table.connector = "file";
@@ -69,7 +69,8 @@ Options with_settings(const Options& settings, const std::map<std::string, std::
 }
 
 // Runs this program with `arguments`; gives the wait status. Its stderr goes to `log`.
-int run_child(const std::vector<std::string>& arguments, const std::string& crash_point, const fs::path& log) {
+int run_child(const std::vector<std::string>& arguments, const std::string& crash_point,
+              const fs::path& log) {
   std::vector<char*> pointers;
   for (const auto& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
@@ -100,19 +101,21 @@ std::string log_text(const fs::path& log) {
 
 // Runs one variant to its end; "" or what went wrong.
 std::string execute(const fs::path& folder, const fs::path& work, CaseVariant variant) {
-  std::vector<std::string> arguments = {"weir", "test", "--child", variant_name(variant), "--work", work.string(),
-                                        folder.string()};
+  std::vector<std::string> arguments = {"weir",   "test",        "--child",      variant_name(variant),
+                                        "--work", work.string(), folder.string()};
   fs::path log = work / "log";
   if (variant != CaseVariant::restored) {
     int status = run_child(arguments, "", log);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
     return "the run failed: " + log_text(log);
   }
-  // Every second life ends before its commit is whole, the others just after it, so that each epoch is restored once.
-  static const std::vector<std::string> points = {"runtime.before_errors", "runtime.after_authority", "runtime.after_errors",
-                                                  "runtime.after_ack",     "runtime.before_authority", "runtime.after_authority",
-                                                  "delta.after_commit",    "runtime.after_authority", "runtime.unit",
-                                                  "runtime.after_ack"};
+  // Every second life ends before its commit is whole, the others just after it, so that each epoch is
+  // restored once.
+  static const std::vector<std::string> points = {
+      "runtime.before_errors", "runtime.after_authority",  "runtime.after_errors",
+      "runtime.after_ack",     "runtime.before_authority", "runtime.after_authority",
+      "delta.after_commit",    "runtime.after_authority",  "runtime.unit",
+      "runtime.after_ack"};
   for (int life = 0; life < kMostRestarts; ++life) {
     int status = run_child(arguments, points[static_cast<size_t>(life) % points.size()] + ":1", log);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
@@ -142,8 +145,10 @@ Result<std::vector<Json>> read_ndjson(const fs::path& file) {
 
 Result<std::vector<Json>> table_rows(const PipelinePlan& plan, const SinkPlan& sink) {
   std::string columns;
-  for (const auto& field : sink.schema->fields()) columns += (columns.empty() ? "\"" : ", \"") + field->name() + "\"";
-  WEIR_ASSIGN(auto reader, bridge::query(query_tables(plan), "SELECT " + columns + " FROM \"" + sink.name + "\""));
+  for (const auto& field : sink.schema->fields())
+    columns += (columns.empty() ? "\"" : ", \"") + field->name() + "\"";
+  WEIR_ASSIGN(auto reader,
+              bridge::query(query_tables(plan), "SELECT " + columns + " FROM \"" + sink.name + "\""));
   std::vector<Json> rows;
   while (true) {
     std::shared_ptr<arrow::RecordBatch> batch;
@@ -188,15 +193,14 @@ bool matches(const Json& expected, const Json& record) {
   return true;
 }
 
-std::string shown(const Json& row) {
-  return row.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string shown(const Json& row) { return row.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-void compare(const std::string& where, const std::vector<Json>& expected, std::vector<Json> actual, bool partial,
-             std::vector<std::string>& differences) {
+void compare(const std::string& where, const std::vector<Json>& expected, std::vector<Json> actual,
+             bool partial, std::vector<std::string>& differences) {
   for (const Json& row : expected) {
-    auto found = std::find_if(actual.begin(), actual.end(),
-                              [&](const Json& candidate) { return partial ? matches(row, candidate) : row == candidate; });
+    auto found = std::find_if(actual.begin(), actual.end(), [&](const Json& candidate) {
+      return partial ? matches(row, candidate) : row == candidate;
+    });
     if (found == actual.end()) {
       differences.push_back(where + ": missing    " + shown(row));
     } else {
@@ -206,15 +210,16 @@ void compare(const std::string& where, const std::vector<Json>& expected, std::v
   for (Json& row : actual) {
     if (partial) {
       Json brief;
-      for (const char* key : {"source", "sink", "code", "field", "byte", "message", "payload"}) brief[key] = row[key];
+      for (const char* key : {"source", "sink", "code", "field", "byte", "message", "payload"})
+        brief[key] = row[key];
       row = std::move(brief);
     }
     differences.push_back(where + ": unexpected " + shown(row));
   }
 }
 
-void compare_variant(const fs::path& folder, const fs::path& work, CaseVariant variant, const Registry& registry,
-                     std::vector<std::string>& differences) {
+void compare_variant(const fs::path& folder, const fs::path& work, CaseVariant variant,
+                     const Registry& registry, std::vector<std::string>& differences) {
   const std::string prefix = std::string(variant_name(variant)) + ": ";
   std::string failure = execute(folder, work, variant);
   if (!failure.empty()) {
@@ -310,8 +315,8 @@ std::vector<fs::path> find_cases(const fs::path& given) {
   return cases;
 }
 
-Result<std::unique_ptr<PipelinePlan>> load_case(const fs::path& folder, const fs::path& work, CaseVariant variant,
-                                                const Registry& registry) {
+Result<std::unique_ptr<PipelinePlan>> load_case(const fs::path& folder, const fs::path& work,
+                                                CaseVariant variant, const Registry& registry) {
   fs::path file = folder / "pipeline.sql";
   std::vector<Diagnostic> warnings;
   WEIR_ASSIGN(auto as_written, try_load_pipeline(file.string(), registry, warnings));
@@ -334,7 +339,9 @@ Result<std::unique_ptr<PipelinePlan>> load_case(const fs::path& folder, const fs
   if (variant == CaseVariant::restored) {
     overrides.insert({{"pipeline.batch-rows", "2"}, {"pipeline.commit-interval", "0 ms"}});
   } else if (variant == CaseVariant::hostile) {
-    overrides.insert({{"pipeline.batch-rows", "1"}, {"pipeline.queue-batches", "1"}, {"pipeline.max-open-partitions", "1"}});
+    overrides.insert({{"pipeline.batch-rows", "1"},
+                      {"pipeline.queue-batches", "1"},
+                      {"pipeline.max-open-partitions", "1"}});
   }
   spec.settings = with_settings(spec.settings, overrides);
   Diagnostics diagnostics;

@@ -6,10 +6,15 @@
 namespace weir {
 namespace {
 
-// Bytes of the UTF-8 sequence that starts at `at`; 0 when it is not a valid one (overlong forms are not told apart).
+// Bytes of the UTF-8 sequence that starts at `at`; 0 when it is not a valid one (overlong forms are not told
+// apart).
 size_t sequence_length(std::string_view bytes, size_t at) {
   auto first = static_cast<unsigned char>(bytes[at]);
-  size_t length = first < 0x80 ? 1 : first >= 0xC2 && first < 0xE0 ? 2 : first >= 0xE0 && first < 0xF0 ? 3 : first >= 0xF0 && first < 0xF5 ? 4 : 0;
+  size_t length = first < 0x80                    ? 1
+                  : first >= 0xC2 && first < 0xE0 ? 2
+                  : first >= 0xE0 && first < 0xF0 ? 3
+                  : first >= 0xF0 && first < 0xF5 ? 4
+                                                  : 0;
   if (length == 0 || at + length > bytes.size()) return 0;
   for (size_t i = 1; i < length; ++i) {
     if ((static_cast<unsigned char>(bytes[at + i]) & 0xC0) != 0x80) return 0;

@@ -16,7 +16,12 @@ TEST(PayloadExcerpt, CountsColumnsNotBytes) {
 }
 
 TEST(PayloadExcerpt, EscapesWhatDoesNotPrint) {
-  EXPECT_EQ(payload_excerpt(std::string_view("a\xff" "b", 3), 1, 80), "  a\\xff" "b\n   ^");
+  EXPECT_EQ(payload_excerpt(std::string_view("a\xff"
+                                             "b",
+                                             3),
+                            1, 80),
+            "  a\\xff"
+            "b\n   ^");
   EXPECT_EQ(printable("\x01"), "\\x01");
 }
 

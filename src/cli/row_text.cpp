@@ -1,11 +1,11 @@
 #include "cli/row_text.h"
 
-#include <algorithm>
-#include <vector>
-
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+
+#include <algorithm>
+#include <vector>
 
 #include "schema/row_json.h"
 
@@ -22,7 +22,8 @@ namespace {
 // A cell of a table or CSV: strings without quotes, null as "".
 std::string cell_text(const arrow::Array& array, int64_t row) {
   if (array.IsNull(row)) return "";
-  if (array.type_id() == arrow::Type::STRING) return static_cast<const arrow::StringArray&>(array).GetString(row);
+  if (array.type_id() == arrow::Type::STRING)
+    return static_cast<const arrow::StringArray&>(array).GetString(row);
   std::string text;
   append_json_value(array, row, text);
   if (text.size() >= 2 && text.front() == '"' && text.find('\\') == std::string::npos) {
@@ -43,7 +44,8 @@ std::string csv_cell(const std::string& text) {
 
 // Columns on the screen, counting code points.
 size_t display_width(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 std::string one_line(std::string text) {
@@ -112,8 +114,8 @@ Result<int64_t> write_rows(arrow::RecordBatchReader& reader, const std::string& 
   if (format == "table") {
     print_table(table, out);
     if (count > table_rows) {
-      std::fprintf(out, "(%lld of %lld rows; --format json or csv prints them all)\n", static_cast<long long>(table_rows),
-                   static_cast<long long>(count));
+      std::fprintf(out, "(%lld of %lld rows; --format json or csv prints them all)\n",
+                   static_cast<long long>(table_rows), static_cast<long long>(count));
     } else {
       std::fprintf(out, "(%lld row%s)\n", static_cast<long long>(count), count == 1 ? "" : "s");
     }

@@ -1,6 +1,7 @@
 // weir run
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -9,8 +10,6 @@
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "base/text.h"
 #include "cli/command.h"
@@ -112,7 +111,9 @@ int run(const RunArguments& arguments, const Registry& registry) {
       RunOptions options;
       options.once = arguments.once;
       options.clock = &clock;
-      options.log = [&, pipeline](const std::string& line) { screen.log(pipeline->plan->spec.name + ": " + line); };
+      options.log = [&, pipeline](const std::string& line) {
+        screen.log(pipeline->plan->spec.name + ": " + line);
+      };
       pipeline->status = run_pipeline(*pipeline->plan, options, pipeline->stats, stop_requested);
       if (!pipeline->status.ok()) stop_requested = true;
       pipeline->done = true;
@@ -127,7 +128,9 @@ int run(const RunArguments& arguments, const Registry& registry) {
     std::string line;
     for (auto& running : pipelines) {
       if (running->done) continue;
-      line += (line.empty() ? "" : live ? "  |  " : "\n") +
+      line += (line.empty() ? ""
+               : live       ? "  |  "
+                            : "\n") +
               progress_line(*running, static_cast<double>(now_ns - last_ns) / 1e9);
     }
     if (!line.empty()) screen.progress(line);
@@ -140,7 +143,8 @@ int run(const RunArguments& arguments, const Registry& registry) {
     char taken[32];
     std::snprintf(taken, sizeof taken, "%.3f", seconds);
     screen.log("done " + running->plan->spec.name + ": events=" + std::to_string(running->stats.events) +
-               numbers(running->stats) + " commits=" + std::to_string(running->stats.commits) + " seconds=" + taken);
+               numbers(running->stats) + " commits=" + std::to_string(running->stats.commits) +
+               " seconds=" + taken);
     if (running->status.ok()) continue;
     screen.log("error: " + running->plan->spec.name + ": " + running->status.message());
     if (code == kExitOk) {
@@ -156,12 +160,17 @@ int run(const RunArguments& arguments, const Registry& registry) {
 
 void add_run_command(CLI::App& app, const Registry& registry, int& exit) {
   auto arguments = std::make_shared<RunArguments>();
-  CLI::App* command = app.add_subcommand("run", "run pipelines until Ctrl-C (drains) or the end of their input");
+  CLI::App* command =
+      app.add_subcommand("run", "run pipelines until Ctrl-C (drains) or the end of their input");
   command->add_option("FILE", arguments->files, "pipeline files (.sql)")->required();
-  command->add_flag("--once", arguments->once, "end when the input that is present at start has been committed");
-  command->add_option("--progress", arguments->progress, "auto: a live line on a terminal, lines otherwise; lines; none")
+  command->add_flag("--once", arguments->once,
+                    "end when the input that is present at start has been committed");
+  command
+      ->add_option("--progress", arguments->progress,
+                   "auto: a live line on a terminal, lines otherwise; lines; none")
       ->check(CLI::IsMember({"auto", "lines", "none"}));
-  command->footer("Examples:\n  weir run orders.sql\n  weir run --once files-to-lake.sql\n  weir run a.sql b.sql");
+  command->footer(
+      "Examples:\n  weir run orders.sql\n  weir run --once files-to-lake.sql\n  weir run a.sql b.sql");
   command->callback([arguments, &registry, &exit] { exit = run(*arguments, registry); });
 }
 

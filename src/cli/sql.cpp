@@ -1,12 +1,11 @@
 // weir sql
+#include <arrow/record_batch.h>
+
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <set>
-
-#include <CLI/CLI.hpp>
-
-#include <arrow/record_batch.h>
 
 #include "base/objects.h"
 #include "cli/command.h"
@@ -34,7 +33,8 @@ Result<std::vector<bridge::QueryTable>> tables_of_state(const std::string& state
     std::vector<Diagnostic> warnings;
     auto plan = try_load_pipeline(*file, registry, warnings);
     if (!plan.ok()) {
-      std::fprintf(stderr, "warning: the tables of %s are left out: %s\n", file->c_str(), plan.status().message().c_str());
+      std::fprintf(stderr, "warning: the tables of %s are left out: %s\n", file->c_str(),
+                   plan.status().message().c_str());
       continue;
     }
     for (auto& table : query_tables(**plan)) {
@@ -42,7 +42,8 @@ Result<std::vector<bridge::QueryTable>> tables_of_state(const std::string& state
     }
   }
   if (error || tables.empty()) {
-    return Status::invalid("no pipeline has run on " + state + ": name its file with -f, or its folder with --state");
+    return Status::invalid("no pipeline has run on " + state +
+                           ": name its file with -f, or its folder with --state");
   }
   return tables;
 }
@@ -71,10 +72,13 @@ void add_sql_command(CLI::App& app, const Registry& registry, int& exit) {
   CLI::App* command = app.add_subcommand("sql", "query a pipeline's lake tables and its error lake");
   command->add_option("QUERY", arguments->query, "any SQL; error tables are errors.<source>")->required();
   command->add_option("-f,--file", arguments->file, "the pipeline file whose tables are meant");
-  command->add_option("--state", arguments->state, "without -f: the state folder of the pipelines that are meant")
+  command
+      ->add_option("--state", arguments->state,
+                   "without -f: the state folder of the pipelines that are meant")
       ->capture_default_str();
   command->add_option("--format", arguments->format, "table, json (an object a line) or csv")
-      ->check(CLI::IsMember({"table", "json", "csv"}))->capture_default_str();
+      ->check(CLI::IsMember({"table", "json", "csv"}))
+      ->capture_default_str();
   command->footer(
       "Examples:\n  weir sql -f orders.sql \"SELECT count(*) FROM lake_orders\"\n"
       "  weir sql -f orders.sql --format csv \"SELECT code, count(*) FROM errors.orders GROUP BY code\"");

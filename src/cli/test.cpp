@@ -1,12 +1,11 @@
 // weir test
+#include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <mutex>
 #include <thread>
-
-#include <CLI/CLI.hpp>
 
 #include "base/environment.h"
 #include "cli/command.h"
@@ -47,7 +46,8 @@ int test(const Arguments& arguments, const Registry& registry) {
   std::vector<fs::path> cases;
   for (const std::string& folder : arguments.folders) {
     auto found = find_cases(fs::absolute(folder));
-    if (found.empty()) return report(Status::invalid(folder + " holds no case: a case is a folder with a pipeline.sql"));
+    if (found.empty())
+      return report(Status::invalid(folder + " holds no case: a case is a folder with a pipeline.sql"));
     cases.insert(cases.end(), found.begin(), found.end());
   }
   fs::path work = fs::temp_directory_path() / ("weir-test-" + random_hex_id());
@@ -64,7 +64,8 @@ int test(const Arguments& arguments, const Registry& registry) {
       runs += outcome.runs;
       if (!outcome.differences.empty()) ++failed;
       std::printf("%s %s\n", outcome.differences.empty() ? "ok    " : "FAILED", outcome.name.c_str());
-      for (const std::string& difference : outcome.differences) std::printf("       %s\n", difference.c_str());
+      for (const std::string& difference : outcome.differences)
+        std::printf("       %s\n", difference.c_str());
       std::fflush(stdout);
     }
   };
@@ -81,14 +82,19 @@ int test(const Arguments& arguments, const Registry& registry) {
 
 void add_test_command(CLI::App& app, const Registry& registry, int& exit) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("test", "run pipelines over their inputs and compare with the expected rows");
+  CLI::App* command =
+      app.add_subcommand("test", "run pipelines over their inputs and compare with the expected rows");
   command->add_option("DIR", arguments->folders, "a case, or a folder of cases")->required();
-  command->add_option("--jobs", arguments->jobs, "cases at the same time")->check(CLI::Range(1, 64))->capture_default_str();
+  command->add_option("--jobs", arguments->jobs, "cases at the same time")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
   command->add_option("--child", arguments->child, "")->group("");
   command->add_option("--work", arguments->work, "")->group("");
   command->footer(
-      "A case is a folder: pipeline.sql, input/<source>.ndjson, expected/<sink>.ndjson, and expected/errors.ndjson\n"
-      "or expected/refused.txt. Each runs three ways: straight, killed and restored at every epoch, and with\n"
+      "A case is a folder: pipeline.sql, input/<source>.ndjson, expected/<sink>.ndjson, and "
+      "expected/errors.ndjson\n"
+      "or expected/refused.txt. Each runs three ways: straight, killed and restored at every epoch, and "
+      "with\n"
       "batches of one. Connectors are replaced by files and temporary tables.\n\n"
       "Example:\n  weir test tests/golden");
   command->callback([arguments, &registry, &exit] { exit = test(*arguments, registry); });

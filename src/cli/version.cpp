@@ -1,9 +1,8 @@
 // weir version
-#include <cstdio>
+#include <arrow/config.h>
 
 #include <CLI/CLI.hpp>
-
-#include <arrow/config.h>
+#include <cstdio>
 
 #include "cli/command.h"
 

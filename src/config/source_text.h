@@ -10,8 +10,8 @@ namespace weir {
 
 struct Location {
   std::string file;
-  int line = 0;    // from 1; 0: no place in a file
-  int column = 0;  // from 1, in bytes
+  int line = 0;              // from 1; 0: no place in a file
+  int column = 0;            // from 1, in bytes
   std::string text() const;  // "file:line:column"
 };
 
@@ -21,8 +21,8 @@ struct Diagnostic {
   bool warning = false;
 };
 
-// Collects problems so that one run of `weir check` names them all. What was already said at the same place is
-// not repeated.
+// Collects problems so that one run of `weir check` names them all. What was already said at the same place
+// is not repeated.
 class Diagnostics {
  public:
   void error(Location location, std::string message) {

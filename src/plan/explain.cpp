@@ -1,9 +1,8 @@
 // What `weir explain` prints: the stream plan of every INSERT, from the sink down to its sources.
-#include <algorithm>
-
-#include <nlohmann/json.hpp>
-
 #include <arrow/type.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "plan/pipeline_plan.h"
 
@@ -40,7 +39,8 @@ Json columns_of(const arrow::Schema& schema) {
   Json columns = Json::array();
   for (const auto& field : schema.fields()) {
     if (field->name() == "_weir_row") continue;
-    columns.push_back({{"name", field->name()}, {"type", field->type()->ToString()}, {"nullable", field->nullable()}});
+    columns.push_back(
+        {{"name", field->name()}, {"type", field->type()->ToString()}, {"nullable", field->nullable()}});
   }
   return columns;
 }
@@ -99,7 +99,8 @@ std::string explain_text(const PipelinePlan& plan) {
     out += "set " + std::to_string(++number) + ", commits every " +
            std::to_string(set["commit_interval_ms"].get<int64_t>()) + " ms\n";
     for (const Json& insert : set["inserts"]) {
-      out += "  sink " + insert["insert"].get<std::string>() + " (" + insert["connector"].get<std::string>() + "): ";
+      out += "  sink " + insert["insert"].get<std::string>() + " (" + insert["connector"].get<std::string>() +
+             "): ";
       std::string columns;
       for (const Json& column : insert["columns"]) {
         columns += (columns.empty() ? "" : ", ") + column["name"].get<std::string>() + " " +
@@ -109,9 +110,10 @@ std::string explain_text(const PipelinePlan& plan) {
       print_tree(insert["inputs"][0], "    ", out);
     }
     for (const Json& source : set["sources"]) {
-      out += "  source " + source["name"].get<std::string>() + " (" + source["connector"].get<std::string>() + ", " +
-             source["format"].get<std::string>() + ")";
-      for (const auto& [name, value] : source["options"].items()) out += " " + name + "=" + value.get<std::string>();
+      out += "  source " + source["name"].get<std::string>() + " (" + source["connector"].get<std::string>() +
+             ", " + source["format"].get<std::string>() + ")";
+      for (const auto& [name, value] : source["options"].items())
+        out += " " + name + "=" + value.get<std::string>();
       out += "\n";
       for (const Json& check : source["checks"]) out += "    check: " + check.get<std::string>() + "\n";
     }

@@ -1,11 +1,11 @@
 #include "plan/pipeline_plan.h"
 
+#include <arrow/type.h>
+
 #include <algorithm>
 #include <numeric>
 #include <optional>
 #include <set>
-
-#include <arrow/type.h>
 
 #include "base/text.h"
 #include "config/query_text.h"
@@ -79,8 +79,8 @@ class Planner {
     std::string format_name = format_value == table.options.end() ? "json" : format_value->second.text;
     source->format = registry_.format(format_name);
     if (source->format == nullptr) {
-      diagnostics_.error(format_value->second.location, "unknown format '" + format_name + "'." +
-                                                            suggestion(format_name, format_names));
+      diagnostics_.error(format_value->second.location,
+                         "unknown format '" + format_name + "'." + suggestion(format_name, format_names));
       return;
     }
     specs.insert(specs.end(), source->format->options.begin(), source->format->options.end());
@@ -141,8 +141,9 @@ class Planner {
     arrow::FieldVector fields;
     for (const ColumnSpec& column : table.columns) {
       if (column.kind != ColumnKind::physical) {
-        diagnostics_.error(column.location, "column '" + column.name + "' of the sink '" + table.name +
-                                                "' is not physical: METADATA and computed columns belong to sources");
+        diagnostics_.error(column.location,
+                           "column '" + column.name + "' of the sink '" + table.name +
+                               "' is not physical: METADATA and computed columns belong to sources");
         continue;
       }
       fields.push_back(field_of(column));
@@ -192,8 +193,8 @@ class Planner {
       for (const std::string& name : listed) {
         auto field = sink->schema->GetFieldByName(name);
         if (field == nullptr) {
-          diagnostics_.error(insert.location, "the sink '" + insert.table + "' has no column '" + name + "'." +
-                                                  suggestion(name, sink->schema->field_names()));
+          diagnostics_.error(insert.location, "the sink '" + insert.table + "' has no column '" + name +
+                                                  "'." + suggestion(name, sink->schema->field_names()));
           return;
         }
         target.push_back(field);
@@ -210,7 +211,8 @@ class Planner {
     if (listed.empty()) listed = sink->schema->field_names();
     for (const auto& field : sink->schema->fields()) {
       auto position = std::find(listed.begin(), listed.end(), field->name());
-      planned->column_of_sink.push_back(position == listed.end() ? -1 : static_cast<int>(position - listed.begin()));
+      planned->column_of_sink.push_back(
+          position == listed.end() ? -1 : static_cast<int>(position - listed.begin()));
       if (position == listed.end() && !field->nullable()) {
         diagnostics_.error(insert.location, "the column '" + field->name() + "' of '" + insert.table +
                                                 "' is NOT NULL and gets no value from this INSERT");
@@ -223,20 +225,22 @@ class Planner {
     plan_->inserts.push_back(std::move(planned));
   }
 
-  // A sink without a column list takes the first query's columns, all nullable: what a later version of the file may relax
-  // (NOT NULL, a CHECK) must not be nailed into the table.
+  // A sink without a column list takes the first query's columns, all nullable: what a later version of the
+  // file may relax (NOT NULL, a CHECK) must not be nailed into the table.
   bool adopt_schema(SinkPlan& sink, const InsertSpec& insert, const std::shared_ptr<arrow::Schema>& schema) {
     arrow::FieldVector fields;
     if (!insert.columns.empty() && static_cast<int>(insert.columns.size()) != schema->num_fields()) {
       diagnostics_.error(insert.location, "the INSERT lists " + std::to_string(insert.columns.size()) +
-                                              " columns, its query gives " + std::to_string(schema->num_fields()));
+                                              " columns, its query gives " +
+                                              std::to_string(schema->num_fields()));
       return false;
     }
     std::set<std::string> names;
     for (int i = 0; i < schema->num_fields(); ++i) {
       std::string name = insert.columns.empty() ? schema->field(i)->name() : insert.columns[i];
       if (!names.insert(name).second) {
-        diagnostics_.error(insert.query_location, "two columns of the query are named '" + name + "': give one another name with AS");
+        diagnostics_.error(insert.query_location, "two columns of the query are named '" + name +
+                                                      "': give one another name with AS");
         return false;
       }
       fields.push_back(arrow::field(name, schema->field(i)->type(), true));
@@ -248,7 +252,8 @@ class Planner {
   void plan_checks(SourcePlan& source) {
     if (source.table.checks.empty()) return;
     bridge::PlanRequest request = request_;
-    // One query for all, so that a batch is evaluated once; on an error each is planned alone to name the culprit.
+    // One query for all, so that a batch is evaluated once; on an error each is planned alone to name the
+    // culprit.
     std::string all;
     for (size_t i = 0; i < source.table.checks.size(); ++i) {
       const CheckSpec& check = source.table.checks[i];
@@ -259,7 +264,8 @@ class Planner {
                                                one->schema->field(0)->type()->ToString());
         continue;
       }
-      all += (all.empty() ? "SELECT (" : ", (") + portable_query(check.expression) + ") AS c" + std::to_string(i);
+      all += (all.empty() ? "SELECT (" : ", (") + portable_query(check.expression) + ") AS c" +
+             std::to_string(i);
     }
     if (diagnostics_.has_errors()) return;
     request.query = all + " FROM \"" + source.table.name + "\"";
@@ -280,7 +286,8 @@ class Planner {
     }
     std::erase_if(plan_->sources, [&](const auto& source) { return read.count(source->table.name) == 0; });
     if (plan_->sources.empty()) {
-      diagnostics_.error(plan_->spec.inserts[0].query_location, "no INSERT reads a source: there is nothing to run");
+      diagnostics_.error(plan_->spec.inserts[0].query_location,
+                         "no INSERT reads a source: there is nothing to run");
     }
   }
 
@@ -343,7 +350,8 @@ class Planner {
 
 }  // namespace
 
-std::unique_ptr<PipelinePlan> plan_pipeline(PipelineSpec spec, const Registry& registry, Diagnostics& diagnostics) {
+std::unique_ptr<PipelinePlan> plan_pipeline(PipelineSpec spec, const Registry& registry,
+                                            Diagnostics& diagnostics) {
   if (diagnostics.has_errors()) return nullptr;
   auto plan = Planner(std::move(spec), registry, diagnostics).run();
   return diagnostics.has_errors() ? nullptr : std::move(plan);
@@ -352,7 +360,8 @@ std::unique_ptr<PipelinePlan> plan_pipeline(PipelineSpec spec, const Registry& r
 std::chrono::milliseconds PipelinePlan::commit_interval(const SetPlan& set) const {
   auto interval = spec.settings.duration("pipeline.commit-interval");
   for (const SinkPlan* sink : set.sinks) {
-    if (sink->options.has("commit-interval")) interval = std::min(interval, sink->options.duration("commit-interval"));
+    if (sink->options.has("commit-interval"))
+      interval = std::min(interval, sink->options.duration("commit-interval"));
   }
   return interval;
 }

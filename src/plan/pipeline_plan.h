@@ -1,12 +1,13 @@
-// A pipeline ready to run: every option validated, every query compiled, every sink's schema known. No I/O has happened.
+// A pipeline ready to run: every option validated, every query compiled, every sink's schema known. No I/O
+// has happened.
 #pragma once
+
+#include <arrow/type_fwd.h>
 
 #include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "bridge/bridge.h"
 #include "config/pipeline_spec.h"
@@ -23,10 +24,11 @@ struct SourcePlan {
   TableSpec table;
   const SourceConnector* connector = nullptr;
   const FormatInfo* format = nullptr;
-  Options options;                        // of the connector and of its format
-  std::vector<ColumnSpec> physical;       // decoded from the payload, in declared order
-  std::vector<ColumnSpec> metadata;       // in declared order
-  std::shared_ptr<arrow::Schema> schema;  // physical and metadata columns in declared order, then "_weir_row" int32
+  Options options;                   // of the connector and of its format
+  std::vector<ColumnSpec> physical;  // decoded from the payload, in declared order
+  std::vector<ColumnSpec> metadata;  // in declared order
+  std::shared_ptr<arrow::Schema>
+      schema;  // physical and metadata columns in declared order, then "_weir_row" int32
   CheckPlan checks;
 };
 
@@ -40,10 +42,10 @@ struct SinkPlan {
 };
 
 struct InsertPlan {
-  std::string label;                      // the sink's name, "#2" appended for a second INSERT into it, …
+  std::string label;  // the sink's name, "#2" appended for a second INSERT into it, …
   SinkPlan* sink = nullptr;
   bridge::StreamPlan plan;
-  std::vector<int> column_of_sink;        // for each sink column the query's column, or -1: null
+  std::vector<int> column_of_sink;  // for each sink column the query's column, or -1: null
   Location location;
 };
 
@@ -60,14 +62,15 @@ struct PipelinePlan {
   std::vector<std::unique_ptr<SinkPlan>> sinks;
   std::vector<std::unique_ptr<InsertPlan>> inserts;
   std::vector<SetPlan> sets;
-  std::map<std::string, std::string> storage;        // s3.* of SET
+  std::map<std::string, std::string> storage;  // s3.* of SET
 
   std::chrono::milliseconds commit_interval(const SetPlan& set) const;
   const SourcePlan* source(const std::string& name) const;
 };
 
 // Problems go to `diagnostics`; the plan is usable only when there is none.
-std::unique_ptr<PipelinePlan> plan_pipeline(PipelineSpec spec, const Registry& registry, Diagnostics& diagnostics);
+std::unique_ptr<PipelinePlan> plan_pipeline(PipelineSpec spec, const Registry& registry,
+                                            Diagnostics& diagnostics);
 
 // What `weir explain` prints: a tree, or JSON.
 std::string explain_text(const PipelinePlan& plan);

@@ -1,4 +1,5 @@
-// Which connectors and formats this binary has. Filled by main.cpp's wiring, read by planning, checks and `weir connectors`.
+// Which connectors and formats this binary has. Filled by main.cpp's wiring, read by planning, checks and
+// `weir connectors`.
 #pragma once
 
 #include <string>

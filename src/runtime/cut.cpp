@@ -27,7 +27,8 @@ CommitRequest Cut::request(const SetPlan& set, size_t sink, bool authority) cons
   CommitRequest request;
   request.authority = authority;
   auto sink_index = [&](const InsertPlan& insert) {
-    return static_cast<size_t>(std::find(set.sinks.begin(), set.sinks.end(), insert.sink) - set.sinks.begin());
+    return static_cast<size_t>(std::find(set.sinks.begin(), set.sinks.end(), insert.sink) -
+                               set.sinks.begin());
   };
   for (const auto& [app_id, entry] : partitions) {
     int64_t from = std::max(entry.from, entry.partition->sink_stands[sink]);
@@ -37,7 +38,8 @@ CommitRequest Cut::request(const SetPlan& set, size_t sink, bool authority) cons
       if (target != sink && !authority) continue;
       const auto& branches = set.inserts[i]->plan.branches;
       const std::string& source = set.sources[entry.partition->source]->table.name;
-      bool reads = std::any_of(branches.begin(), branches.end(), [&](const auto& b) { return b.source == source; });
+      bool reads =
+          std::any_of(branches.begin(), branches.end(), [&](const auto& b) { return b.source == source; });
       int64_t start = std::max(entry.from, entry.partition->sink_stands[target]);
       if (!reads || start >= entry.next) continue;
       const InsertCounts& counts = entry.counts[i];

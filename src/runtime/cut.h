@@ -26,8 +26,8 @@ struct Cut {
 
   bool empty() const { return partitions.empty(); }
   void add(const Unit& unit);
-  // For the table of `sink` (an index into set.sinks): the ranges above its stand. The authority's ledger holds the entries of all
-  // INSERTs of the set, another table's those of its own.
+  // For the table of `sink` (an index into set.sinks): the ranges above its stand. The authority's ledger
+  // holds the entries of all INSERTs of the set, another table's those of its own.
   CommitRequest request(const SetPlan& set, size_t sink, bool authority) const;
   // For the error lake of one source.
   CommitRequest error_request(size_t source) const;

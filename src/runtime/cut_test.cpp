@@ -56,7 +56,8 @@ TEST(Cut, JoinsTheRangesOfOnePartition) {
   EXPECT_EQ(request.ranges[0].next, 45);
   ASSERT_EQ(request.ledger.size(), 2u);  // the authority tells of every INSERT
   EXPECT_EQ(request.ledger[0].read, 15);
-  EXPECT_EQ(request.ledger[0].read, request.ledger[0].kept + request.ledger[0].filtered + request.ledger[0].errored);
+  EXPECT_EQ(request.ledger[0].read,
+            request.ledger[0].kept + request.ledger[0].filtered + request.ledger[0].errored);
 }
 
 TEST(Cut, ATableThatIsAheadTakesOnlyWhatLiesAboveItsStand) {

@@ -25,7 +25,8 @@ std::string condition(const ErrorFilter& filter) {
   return text;
 }
 
-constexpr const char* kResolvedIds = "(SELECT DISTINCT error_id FROM errors._resolved WHERE outcome = 'resolved')";
+constexpr const char* kResolvedIds =
+    "(SELECT DISTINCT error_id FROM errors._resolved WHERE outcome = 'resolved')";
 
 // The error tables of this file, and nothing else: a missing lake table must not hide its errors.
 std::vector<bridge::QueryTable> error_tables(const PipelinePlan& plan) {
@@ -49,24 +50,29 @@ Result<std::vector<const SourcePlan*>> sources_of(const PipelinePlan& plan, cons
     if (filter.source.empty() || filter.source == source->table.name) sources.push_back(source.get());
   }
   if (sources.empty()) {
-    return Status::invalid("this file reads no source named '" + filter.source + "'." + suggestion(filter.source, names));
+    return Status::invalid("this file reads no source named '" + filter.source + "'." +
+                           suggestion(filter.source, names));
   }
   return sources;
 }
 
-Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePlan& plan, const SourcePlan& source,
+Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePlan& plan,
+                                                               const SourcePlan& source,
                                                                const ErrorFilter& filter) {
   std::string sql = "SELECT e.* FROM errors.\"" + source.table.name + "\" AS e";
-  if (!filter.include_resolved) sql += " LEFT ANTI JOIN " + std::string(kResolvedIds) + " AS r ON r.error_id = e.id";
+  if (!filter.include_resolved)
+    sql += " LEFT ANTI JOIN " + std::string(kResolvedIds) + " AS r ON r.error_id = e.id";
   sql += " WHERE " + condition(filter) + " ORDER BY e.partition, e.sink, e.\"offset\"";
   auto reader = bridge::query(error_tables(plan), sql);
   if (reader.status().code() == Code::not_found) return std::shared_ptr<arrow::RecordBatchReader>();
   return reader;
 }
 
-Result<ErrorCounts> count_errors(const PipelinePlan& plan, const SourcePlan& source, const ErrorFilter& filter) {
-  std::string sql = "SELECT count(*) AS total, count(r.error_id) AS resolved FROM errors.\"" + source.table.name +
-                    "\" AS e LEFT JOIN " + kResolvedIds + " AS r ON r.error_id = e.id WHERE " + condition(filter);
+Result<ErrorCounts> count_errors(const PipelinePlan& plan, const SourcePlan& source,
+                                 const ErrorFilter& filter) {
+  std::string sql = "SELECT count(*) AS total, count(r.error_id) AS resolved FROM errors.\"" +
+                    source.table.name + "\" AS e LEFT JOIN " + kResolvedIds +
+                    " AS r ON r.error_id = e.id WHERE " + condition(filter);
   ErrorCounts counts;
   auto reader = bridge::query(error_tables(plan), sql);
   if (reader.status().code() == Code::not_found) return counts;

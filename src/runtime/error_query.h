@@ -1,11 +1,11 @@
 // SQL over the error lake of a pipeline: what is still unresolved, by the user's filter.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "base/status.h"
 #include "plan/pipeline_plan.h"
@@ -16,22 +16,24 @@ struct ErrorFilter {
   std::string source;  // "": all sources of the file
   std::string code;
   std::string id;
-  std::string where;   // any SQL predicate over the columns of the error table
+  std::string where;  // any SQL predicate over the columns of the error table
   bool include_resolved = false;
 };
 
 // invalid when the filter names a source or code that does not exist.
 Result<std::vector<const SourcePlan*>> sources_of(const PipelinePlan& plan, const ErrorFilter& filter);
 
-// Error rows of one source as a stream, ordered by partition, sink and offset: the columns of the error table. Null when
-// the source has no error table yet.
-Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePlan& plan, const SourcePlan& source,
+// Error rows of one source as a stream, ordered by partition, sink and offset: the columns of the error
+// table. Null when the source has no error table yet.
+Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePlan& plan,
+                                                               const SourcePlan& source,
                                                                const ErrorFilter& filter);
 
 struct ErrorCounts {
   int64_t total = 0;
   int64_t resolved = 0;
 };
-Result<ErrorCounts> count_errors(const PipelinePlan& plan, const SourcePlan& source, const ErrorFilter& filter);
+Result<ErrorCounts> count_errors(const PipelinePlan& plan, const SourcePlan& source,
+                                 const ErrorFilter& filter);
 
 }  // namespace weir

@@ -1,13 +1,13 @@
 #include "runtime/event_processor.h"
 
-#include <algorithm>
-
 #include <arrow/array.h>
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
+
+#include <algorithm>
 
 #include "runtime/rows.h"
 
@@ -58,9 +58,8 @@ Result<ProcessedEvents> EventProcessor::process(const EventBatch& batch, size_t 
   auto events_failed = static_cast<int64_t>(out.errors.size());
   for (size_t i = 0; i < inserts_.size(); ++i) {
     const auto& branches = inserts_[i]->plan.branches;
-    bool reads = std::any_of(branches.begin(), branches.end(), [&](const auto& branch) {
-      return branch.source == source_.table.name;
-    });
+    bool reads = std::any_of(branches.begin(), branches.end(),
+                             [&](const auto& branch) { return branch.source == source_.table.name; });
     if (!reads || !active[i]) continue;
     InsertCounts& counts = out.counts[i];
     counts.read = static_cast<int64_t>(end - begin);
@@ -92,9 +91,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::source_rows(const Ev
   return arrow::RecordBatch::Make(source_.schema, count, std::move(columns));
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::apply_checks(std::shared_ptr<arrow::RecordBatch> rows,
-                                                                         int64_t now_us,
-                                                                         std::vector<ErrorRecord>& errors) {
+Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::apply_checks(
+    std::shared_ptr<arrow::RecordBatch> rows, int64_t now_us, std::vector<ErrorRecord>& errors) {
   if (source_.checks.fragment == nullptr || rows->num_rows() == 0) return rows;
   std::vector<RowFailure> failures;
   WEIR_ASSIGN(auto verdicts, evaluate(*source_.checks.fragment, rows, now_us, failures));
@@ -131,8 +129,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::apply_checks(std::sh
 }
 
 Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
-                                  const std::shared_ptr<arrow::RecordBatch>& rows, const std::string& partition,
-                                  int64_t now_us, ProcessedEvents& out) {
+                                  const std::shared_ptr<arrow::RecordBatch>& rows,
+                                  const std::string& partition, int64_t now_us, ProcessedEvents& out) {
   const InsertPlan& insert = *inserts_[index];
   const int64_t errored_before = out.counts[index].errored;
   std::vector<RowFailure> failures;
@@ -165,7 +163,8 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
       for (int64_t i = 0; i < part->num_rows(); ++i) {
         if (!part->column(from)->IsNull(i)) continue;
         fail(row_indexes(*part)[i], ErrorCode::sink_refused,
-             "NULL for the NOT NULL column '" + schema.field(c)->name() + "' of '" + insert.sink->name + "'", "");
+             "NULL for the NOT NULL column '" + schema.field(c)->name() + "' of '" + insert.sink->name + "'",
+             "");
       }
     }
   }
@@ -197,7 +196,8 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
       columns.push_back(*nulls);
     }
     columns.push_back(partition_column(partition, count));
-    columns.push_back(std::make_shared<arrow::Int64Array>(count, arrow::Buffer::FromVector(std::move(offsets))));
+    columns.push_back(
+        std::make_shared<arrow::Int64Array>(count, arrow::Buffer::FromVector(std::move(offsets))));
     shaped.push_back(arrow::RecordBatch::Make(rows_schema, count, std::move(columns)));
     for (int64_t i = 0; i < count; ++i) kept[indexes[i]] = 1;
     out.counts[index].emitted += count;

@@ -1,14 +1,15 @@
 // One batch of events of one source -> rows for every INSERT that reads it, error records and ledger counts.
 //
-// The only place where decoding, metadata columns, CHECKs and SQL fragments meet; the live path and replay share it.
+// The only place where decoding, metadata columns, CHECKs and SQL fragments meet; the live path and replay
+// share it.
 #pragma once
+
+#include <arrow/type_fwd.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "base/status.h"
 #include "formats/decoder.h"
@@ -29,28 +30,33 @@ struct ProcessedEvents {
   // _weir_offset; null when there are none.
   std::vector<std::shared_ptr<arrow::RecordBatch>> rows;
   std::vector<InsertCounts> counts;
-  // ErrorRecord::event indexes the EventBatch. An error without a sink keeps the event from every INSERT; one with a sink only
-  // from that INSERT, wholly (also the other rows it would have fanned out to).
+  // ErrorRecord::event indexes the EventBatch. An error without a sink keeps the event from every INSERT; one
+  // with a sink only from that INSERT, wholly (also the other rows it would have fanned out to).
   std::vector<ErrorRecord> errors;
 };
 
 // Not thread-safe: one per partition task.
 class EventProcessor {
  public:
-  // `inserts`: those of a set; the ones that do not read `source` give no rows. Both must outlive the processor.
-  static Result<std::unique_ptr<EventProcessor>> create(const SourcePlan& source, std::vector<InsertPlan*> inserts);
+  // `inserts`: those of a set; the ones that do not read `source` give no rows. Both must outlive the
+  // processor.
+  static Result<std::unique_ptr<EventProcessor>> create(const SourcePlan& source,
+                                                        std::vector<InsertPlan*> inserts);
 
   // Events [begin, end). `active[i]` false: INSERT i is left out (its table holds these offsets already).
-  Result<ProcessedEvents> process(const EventBatch& batch, size_t begin, size_t end, const std::string& partition,
-                                  const std::vector<bool>& active, int64_t now_us);
+  Result<ProcessedEvents> process(const EventBatch& batch, size_t begin, size_t end,
+                                  const std::string& partition, const std::vector<bool>& active,
+                                  int64_t now_us);
 
  private:
-  EventProcessor(const SourcePlan& source, std::vector<InsertPlan*> inserts, std::unique_ptr<Decoder> decoder);
+  EventProcessor(const SourcePlan& source, std::vector<InsertPlan*> inserts,
+                 std::unique_ptr<Decoder> decoder);
 
   struct Evaluated;
-  Result<std::shared_ptr<arrow::RecordBatch>> source_rows(const EventBatch& batch, const DecodedRows& decoded);
-  Result<std::shared_ptr<arrow::RecordBatch>> apply_checks(std::shared_ptr<arrow::RecordBatch> rows, int64_t now_us,
-                                                           std::vector<ErrorRecord>& errors);
+  Result<std::shared_ptr<arrow::RecordBatch>> source_rows(const EventBatch& batch,
+                                                          const DecodedRows& decoded);
+  Result<std::shared_ptr<arrow::RecordBatch>> apply_checks(std::shared_ptr<arrow::RecordBatch> rows,
+                                                           int64_t now_us, std::vector<ErrorRecord>& errors);
   Status run_insert(size_t index, const EventBatch& batch, const std::shared_ptr<arrow::RecordBatch>& rows,
                     const std::string& partition, int64_t now_us, ProcessedEvents& out);
   std::shared_ptr<arrow::Array> partition_column(const std::string& partition, int64_t rows);

@@ -1,8 +1,8 @@
 #include "runtime/partition_workers.h"
 
-#include <algorithm>
-
 #include <arrow/record_batch.h>
+
+#include <algorithm>
 
 #include "base/crash_point.h"
 #include "base/environment.h"
@@ -168,7 +168,8 @@ void PartitionWorkers::back_off(PartitionState& task, const Status& status) {
 }
 
 Status PartitionWorkers::step(const std::shared_ptr<PartitionState>& task, milliseconds timeout,
-                              std::vector<std::unique_ptr<EventProcessor>>& processors, bool& progress, bool& ended) {
+                              std::vector<std::unique_ptr<EventProcessor>>& processors, bool& progress,
+                              bool& ended) {
   if (task->reader == nullptr) {
     Status opened = open(*task);
     if (opened.code() == Code::unavailable) {
@@ -195,7 +196,8 @@ Status PartitionWorkers::step(const std::shared_ptr<PartitionState>& task, milli
 
 Status PartitionWorkers::process(const std::shared_ptr<PartitionState>& task, const EventBatch& batch,
                                  EventProcessor& processor) {
-  // A unit lies wholly below or wholly at or above each table's stand, so that a table takes all of it or nothing.
+  // A unit lies wholly below or wholly at or above each table's stand, so that a table takes all of it or
+  // nothing.
   std::vector<int64_t> bounds;
   auto consider = [&](int64_t stand) {
     if (stand > batch.from && stand < batch.next) bounds.push_back(stand);
@@ -231,12 +233,13 @@ Status PartitionWorkers::process_slice(const std::shared_ptr<PartitionState>& ta
   unit.from = from;
   unit.next = next;
   unit.events = static_cast<int64_t>(end - begin);
-  WEIR_ASSIGN(unit.processed, processor.process(batch, begin, end, task->id, active,
-                                                state_.options.clock->now_us()));
+  WEIR_ASSIGN(unit.processed,
+              processor.process(batch, begin, end, task->id, active, state_.options.clock->now_us()));
   unit.failed = static_cast<int64_t>(unit.processed.errors.size());
   if (unit.failed > 0 && !state_.plan.spec.settings.boolean("error-lake.enabled")) {
     const ErrorRecord& first = unit.processed.errors.front();
-    return Status::invalid("the event at " + task->id + " " + std::to_string(batch.events[first.event].offset) + ": " +
+    return Status::invalid("the event at " + task->id + " " +
+                           std::to_string(batch.events[first.event].offset) + ": " +
                            std::string(error_code_name(first.code)) + ": " + first.message +
                            " (it has nowhere to go: 'error-lake.enabled' is 'false')");
   }
@@ -248,7 +251,8 @@ Status PartitionWorkers::process_slice(const std::shared_ptr<PartitionState>& ta
     WEIR_ASSIGN(unit.error_rows, error_rows(origin, batch, unit.processed.errors));
   }
   crash_point("runtime.unit");
-  if (!state_.units.push(std::move(unit)) && !state_.stopping()) return Status(Code::cancelled, "the queue was closed");
+  if (!state_.units.push(std::move(unit)) && !state_.stopping())
+    return Status(Code::cancelled, "the queue was closed");
   return {};
 }
 

@@ -1,4 +1,5 @@
-// The partition tasks of a set: a bounded number of threads, each polling its share of the partitions in turn.
+// The partition tasks of a set: a bounded number of threads, each polling its share of the partitions in
+// turn.
 #pragma once
 
 #include <deque>
@@ -12,7 +13,8 @@
 
 namespace weir {
 
-// Units go to state.units, which is closed when all partitions have ended, on stop and on failure (state.failure()).
+// Units go to state.units, which is closed when all partitions have ended, on stop and on failure
+// (state.failure()).
 class PartitionWorkers {
  public:
   explicit PartitionWorkers(SetState& state);
@@ -31,12 +33,14 @@ class PartitionWorkers {
   Status discover(size_t source);
   std::shared_ptr<PartitionState> next_pending();
   Status open(PartitionState& task);
-  // Polls once and turns what came into units. `progress`: events or positions moved; `ended`: the partition is done.
+  // Polls once and turns what came into units. `progress`: events or positions moved; `ended`: the partition
+  // is done.
   Status step(const std::shared_ptr<PartitionState>& task, std::chrono::milliseconds timeout,
               std::vector<std::unique_ptr<EventProcessor>>& processors, bool& progress, bool& ended);
-  Status process(const std::shared_ptr<PartitionState>& task, const EventBatch& batch, EventProcessor& processor);
-  Status process_slice(const std::shared_ptr<PartitionState>& task, const EventBatch& batch, size_t begin, size_t end,
-                       int64_t from, int64_t next, EventProcessor& processor);
+  Status process(const std::shared_ptr<PartitionState>& task, const EventBatch& batch,
+                 EventProcessor& processor);
+  Status process_slice(const std::shared_ptr<PartitionState>& task, const EventBatch& batch, size_t begin,
+                       size_t end, int64_t from, int64_t next, EventProcessor& processor);
   void back_off(PartitionState& task, const Status& status);
 
   SetState& state_;

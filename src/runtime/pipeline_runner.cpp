@@ -43,7 +43,8 @@ Status run_pipeline(const PipelinePlan& plan, const RunOptions& options, Pipelin
   for (size_t i = 0; i < plan.sets.size(); ++i) {
     threads.emplace_back([&, i] {
       statuses[i] = run_set(plan, plan.sets[i], options, stats, stop_sets);
-      if (!statuses[i].ok()) stop_sets = true;  // one set cannot go on: the pipeline stops as a whole, drained
+      if (!statuses[i].ok())
+        stop_sets = true;  // one set cannot go on: the pipeline stops as a whole, drained
       --running;
     });
   }

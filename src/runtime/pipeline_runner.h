@@ -9,8 +9,8 @@
 
 namespace weir {
 
-// already_exists when another process of this machine runs a pipeline of that name on the same state folder. (Over s3://
-// state, and between machines, the authority rule keeps the data exact without a lock.)
+// already_exists when another process of this machine runs a pipeline of that name on the same state folder.
+// (Over s3:// state, and between machines, the authority rule keeps the data exact without a lock.)
 Status run_pipeline(const PipelinePlan& plan, const RunOptions& options, PipelineStats& stats,
                     const std::atomic<bool>& stop);
 

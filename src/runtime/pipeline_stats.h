@@ -9,12 +9,13 @@
 namespace weir {
 
 struct PipelineStats {
-  std::atomic<int64_t> events{0};    // read and committed or about to be; not counted twice within one run of a set
+  std::atomic<int64_t> events{
+      0};  // read and committed or about to be; not counted twice within one run of a set
   std::atomic<int64_t> rows{0};
   std::atomic<int64_t> errors{0};
   std::atomic<int64_t> filtered{0};
   std::atomic<int64_t> commits{0};
-  std::atomic<int64_t> lag{-1};      // events (bytes for files) behind the heads; -1: unknown
+  std::atomic<int64_t> lag{-1};  // events (bytes for files) behind the heads; -1: unknown
 
   void set_state(std::string state) {
     std::lock_guard lock(mutex_);

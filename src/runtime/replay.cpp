@@ -1,13 +1,13 @@
 #include "runtime/replay.h"
 
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+
 #include <algorithm>
 #include <cstring>
 #include <map>
-#include <set>
-
-#include <arrow/array.h>
-#include <arrow/record_batch.h>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/crash_point.h"
 #include "base/environment.h"
@@ -32,7 +32,8 @@ struct StoredError {
   int64_t event_time_us = -1;
 };
 
-std::string text_at(const arrow::RecordBatch& batch, const char* column, int64_t row, bool* present = nullptr) {
+std::string text_at(const arrow::RecordBatch& batch, const char* column, int64_t row,
+                    bool* present = nullptr) {
   auto array = batch.GetColumnByName(column);
   bool there = array != nullptr && !array->IsNull(row);
   if (present != nullptr) *present = there;
@@ -64,7 +65,8 @@ StoredError stored_error(const arrow::RecordBatch& batch, int64_t row) {
 EventBatch event_batch(const std::vector<StoredError>& errors, size_t begin, size_t end, int64_t now_us) {
   size_t size = EventBatch::kPadding;
   for (size_t i = begin; i < end; ++i) {
-    size += errors[i].payload.size() + errors[i].subject.size() + errors[i].key.size() + errors[i].headers.size();
+    size +=
+        errors[i].payload.size() + errors[i].subject.size() + errors[i].key.size() + errors[i].headers.size();
   }
   auto bytes = std::shared_ptr<char[]>(new char[size]());
   size_t used = 0;
@@ -95,11 +97,16 @@ EventBatch event_batch(const std::vector<StoredError>& errors, size_t begin, siz
 
 class SourceReplay {
  public:
-  SourceReplay(const PipelinePlan& plan, const SourcePlan& source, const ErrorFilter& filter, const Clock& clock,
-               const std::function<void(const std::string&)>& log)
-      : plan_(plan), source_(source), filter_(filter), clock_(clock), log_(log),
+  SourceReplay(const PipelinePlan& plan, const SourcePlan& source, const ErrorFilter& filter,
+               const Clock& clock, const std::function<void(const std::string&)>& log)
+      : plan_(plan),
+        source_(source),
+        filter_(filter),
+        clock_(clock),
+        log_(log),
         app_id_("weir/" + plan.spec.name + "/" + source.table.name + "/_replay"),
-        folder_(replay_folder(plan.spec.name, source.table.name)), run_(random_hex_id()) {}
+        folder_(replay_folder(plan.spec.name, source.table.name)),
+        run_(random_hex_id()) {}
 
   Result<ReplayCounts> run() {
     // Nothing stored: no table is created.
@@ -135,7 +142,8 @@ class SourceReplay {
       inserts_.push_back(insert.get());
       if (target(insert->sink->name) != nullptr) continue;
       if (insert->sink->connector->name == "delta") {
-        WEIR_TRY(add_target(insert->sink->name, create_delta_sink(sink_context(plan_, *insert->sink, clock_))));
+        WEIR_TRY(
+            add_target(insert->sink->name, create_delta_sink(sink_context(plan_, *insert->sink, clock_))));
       } else if (forgetful_.count(insert->sink->name) == 0) {
         WEIR_ASSIGN(auto sink, create_sink(plan_, *insert->sink, clock_));
         auto opened = sink->open(app_id_);
@@ -197,8 +205,9 @@ class SourceReplay {
       std::string name = entry.at("name").get<std::string>();
       Target* into = target(name);
       if (into == nullptr) {
-        return Status::invalid("an interrupted replay has rows for '" + name +
-                               "', which this file no longer writes: run the replay once with the earlier file");
+        return Status::invalid(
+            "an interrupted replay has rows for '" + name +
+            "', which this file no longer writes: run the replay once with the earlier file");
       }
       if (name == "_resolved") {
         crash_point("replay.after_lake");
@@ -266,12 +275,15 @@ class SourceReplay {
     WEIR_ASSIGN(auto resolved_rows, resolution_rows(resolutions));
     WEIR_TRY(append("_resolved", resolved_rows));
     Json manifest = {{"version", 1}, {"seq", seq}, {"run", run_}, {"source", source_.table.name}};
-    manifest["ledger"] = {{"replayed", counts.replayed}, {"resolved", counts.resolved}, {"failed", counts.failed}};
+    manifest["ledger"] = {
+        {"replayed", counts.replayed}, {"resolved", counts.resolved}, {"failed", counts.failed}};
     manifest["tables"] = Json::array();
     for (Target& entry : targets_) {
       if (std::exchange(entry.rows, 0) == 0) continue;
       WEIR_ASSIGN(auto sealed, entry.sink->seal());
-      manifest["tables"].push_back({{"name", entry.name}, {"sealed", Json::parse(static_cast<const DeltaSealedRows&>(*sealed).to_json())}});
+      manifest["tables"].push_back(
+          {{"name", entry.name},
+           {"sealed", Json::parse(static_cast<const DeltaSealedRows&>(*sealed).to_json())}});
     }
     crash_point("replay.before_manifest");
     Status written = objects_->put_if_absent(manifest_path(seq), manifest.dump());
@@ -313,13 +325,14 @@ class SourceReplay {
     EventBatch batch = event_batch(errors, begin, end, clock_.now_us());
     ProcessedEvents processed;
     if (known) {
-      WEIR_ASSIGN(processed, processor_->process(batch, 0, batch.events.size(), errors[begin].partition, active,
-                                                 clock_.now_us()));
+      WEIR_ASSIGN(processed, processor_->process(batch, 0, batch.events.size(), errors[begin].partition,
+                                                 active, clock_.now_us()));
     }
     std::vector<ErrorRecord> fresh;
     for (const ErrorRecord& record : processed.errors) {
       if (sink.empty() && !record.sink.empty()) {
-        fresh.push_back(record);  // the event is applied elsewhere; this INSERT's part becomes an error of its own
+        fresh.push_back(
+            record);  // the event is applied elsewhere; this INSERT's part becomes an error of its own
       } else {
         failures[record.event] = &record;
       }

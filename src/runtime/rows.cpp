@@ -5,6 +5,7 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/datum.h>
 #include <arrow/record_batch.h>
+
 #include <nlohmann/json.hpp>
 
 namespace weir {
@@ -12,8 +13,9 @@ namespace {
 
 Status arrow_status(const arrow::Status& status) { return Status::internal("Arrow: " + status.ToString()); }
 
-Status bisect(const bridge::Fragment& fragment, const std::shared_ptr<arrow::RecordBatch>& rows, int64_t now_us,
-              std::vector<RowFailure>& failures, std::vector<std::shared_ptr<arrow::RecordBatch>>& parts) {
+Status bisect(const bridge::Fragment& fragment, const std::shared_ptr<arrow::RecordBatch>& rows,
+              int64_t now_us, std::vector<RowFailure>& failures,
+              std::vector<std::shared_ptr<arrow::RecordBatch>>& parts) {
   auto result = fragment.eval(rows, now_us);
   if (result.ok()) {
     if ((*result)->num_rows() > 0) parts.push_back(*result);
@@ -30,7 +32,8 @@ Status bisect(const bridge::Fragment& fragment, const std::shared_ptr<arrow::Rec
 }
 
 template <typename Builder, typename Append>
-Result<std::shared_ptr<arrow::Array>> build(Builder& builder, const std::vector<uint32_t>& events, Append append) {
+Result<std::shared_ptr<arrow::Array>> build(Builder& builder, const std::vector<uint32_t>& events,
+                                            Append append) {
   for (uint32_t event : events) {
     arrow::Status status = append(builder, event);
     if (!status.ok()) return arrow_status(status);
@@ -58,7 +61,7 @@ arrow::Status append_headers(arrow::MapBuilder& builder, std::string_view text) 
 // Microseconds in the column's unit (ms or us).
 int64_t in_unit(const arrow::DataType& type, int64_t microseconds) {
   return static_cast<const arrow::TimestampType&>(type).unit() == arrow::TimeUnit::MILLI ? microseconds / 1000
-                                                                                        : microseconds;
+                                                                                         : microseconds;
 }
 
 }  // namespace
@@ -85,8 +88,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> without_events(const std::shared_ptr
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> evaluate(const bridge::Fragment& fragment,
-                                                     const std::shared_ptr<arrow::RecordBatch>& rows, int64_t now_us,
-                                                     std::vector<RowFailure>& failures) {
+                                                     const std::shared_ptr<arrow::RecordBatch>& rows,
+                                                     int64_t now_us, std::vector<RowFailure>& failures) {
   std::vector<std::shared_ptr<arrow::RecordBatch>> parts;
   WEIR_TRY(bisect(fragment, rows, now_us, failures, parts));
   if (parts.empty()) return std::shared_ptr<arrow::RecordBatch>();

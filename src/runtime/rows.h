@@ -1,13 +1,13 @@
 // What the runtime does to whole batches: filter, join, evaluate with bisection.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "base/status.h"
 #include "bridge/bridge.h"
@@ -26,11 +26,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> without_events(const std::shared_ptr
 // A row on which an expression failed: its "_weir_row" and the engine's words.
 using RowFailure = std::pair<int32_t, std::string>;
 
-// Evaluates `fragment`; when it fails, bisects to the rows that make it fail, which are left out and appended to
-// `failures`. Null when nothing is left.
+// Evaluates `fragment`; when it fails, bisects to the rows that make it fail, which are left out and appended
+// to `failures`. Null when nothing is left.
 Result<std::shared_ptr<arrow::RecordBatch>> evaluate(const bridge::Fragment& fragment,
-                                                     const std::shared_ptr<arrow::RecordBatch>& rows, int64_t now_us,
-                                                     std::vector<RowFailure>& failures);
+                                                     const std::shared_ptr<arrow::RecordBatch>& rows,
+                                                     int64_t now_us, std::vector<RowFailure>& failures);
 
 // The values of a METADATA column for the given events.
 Result<std::shared_ptr<arrow::Array>> metadata_column(const ColumnSpec& column, const EventBatch& batch,

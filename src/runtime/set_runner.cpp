@@ -1,11 +1,11 @@
 #include "runtime/set_runner.h"
 
+#include <arrow/record_batch.h>
+
 #include <algorithm>
 #include <deque>
 #include <optional>
 #include <thread>
-
-#include <arrow/record_batch.h>
 
 #include "base/crash_point.h"
 #include "base/text.h"
@@ -24,7 +24,7 @@ using std::chrono::milliseconds;
 // The files of one cut, on their way to being visible.
 struct CommitJob {
   struct Target {
-    size_t index = 0;   // of the sink or, for the error lake, of the source
+    size_t index = 0;  // of the sink or, for the error lake, of the source
     bool has_rows = false;
     std::future<SinkLane::Sealed> sealed;
   };
@@ -118,7 +118,8 @@ class Attempt {
       context.clock = state_.options.clock;
       const std::string prefix = "weir/" + state_.plan.spec.name + "/" + source->table.name + "/";
       for (const auto& [app_id, _] : state_.authority_stands) {
-        if (!app_id.starts_with(prefix) || app_id == prefix + "_replay") continue;  // a replay's txn is no position
+        if (!app_id.starts_with(prefix) || app_id == prefix + "_replay")
+          continue;  // a replay's txn is no position
         context.known_partitions.push_back(app_id.substr(prefix.size()));
       }
       auto created = source->connector->create(std::move(context));
@@ -137,9 +138,10 @@ class Attempt {
       if (++shown > 4) break;
       positions += " " + app_id.substr(5) + "=" + std::to_string(next);
     }
-    state_.options.log("recovered in " + std::to_string(took_ms) + " ms from " +
-                       (authority_ ? "table " + state_.set.sinks[*authority_]->name : std::string("the state folder")) +
-                       ", positions" + positions);
+    state_.options.log(
+        "recovered in " + std::to_string(took_ms) + " ms from " +
+        (authority_ ? "table " + state_.set.sinks[*authority_]->name : std::string("the state folder")) +
+        ", positions" + positions);
   }
 
   void open_lanes() {
@@ -152,7 +154,8 @@ class Attempt {
     error_rows_.assign(error_sinks_.size(), 0);
   }
 
-  // The collector: this thread. Ends when the workers have ended and the last cut is handed over, or on failure.
+  // The collector: this thread. Ends when the workers have ended and the last cut is handed over, or on
+  // failure.
   void collect(PartitionWorkers& workers) {
     const auto interval = state_.plan.commit_interval(state_.set);
     int64_t next_cut_ns = clock().monotonic_ns() + interval.count() * 1'000'000;
@@ -216,7 +219,8 @@ class Attempt {
 
   size_t sink_of(size_t insert) const {
     const auto& sinks = state_.set.sinks;
-    return static_cast<size_t>(std::find(sinks.begin(), sinks.end(), state_.set.inserts[insert]->sink) - sinks.begin());
+    return static_cast<size_t>(std::find(sinks.begin(), sinks.end(), state_.set.inserts[insert]->sink) -
+                               sinks.begin());
   }
 
   void cut() {
@@ -288,7 +292,8 @@ class Attempt {
     for (const auto& [_, entry] : job.cut.partitions) {
       // What fails here is read again after the next commit; positions never come from acknowledgements.
       Status acknowledged = entry.partition->reader->acknowledge(entry.next);
-      if (!acknowledged.ok() && state_.options.log) state_.options.log("acknowledge: " + acknowledged.message());
+      if (!acknowledged.ok() && state_.options.log)
+        state_.options.log("acknowledge: " + acknowledged.message());
     }
     crash_point("runtime.after_ack");
     return {};
@@ -302,7 +307,7 @@ class Attempt {
   std::optional<PositionStore> positions_;
   std::vector<std::unique_ptr<SinkLane>> lanes_;
   std::vector<std::unique_ptr<SinkLane>> error_lanes_;
-  std::vector<int64_t> sink_rows_;   // appended since the last cut
+  std::vector<int64_t> sink_rows_;  // appended since the last cut
   std::vector<int64_t> error_rows_;
   Cut cut_;
   BoundedQueue<CommitJob> jobs_;
@@ -331,13 +336,15 @@ Status run_set(const PipelinePlan& plan, const SetPlan& set, const RunOptions& o
     Status status = Attempt(plan, set, options, stats, stop).run();
     if (status.ok()) return status;
     if (stop || !worth_retrying(status, options.once)) return status;
-    backoff_ms = stats.commits > commits ? 200 : std::min<int64_t>(10'000, std::max<int64_t>(200, backoff_ms * 2));
+    backoff_ms =
+        stats.commits > commits ? 200 : std::min<int64_t>(10'000, std::max<int64_t>(200, backoff_ms * 2));
     stats.set_state("retrying: " + status.message());
     if (options.log) {
       options.log(std::string(code_name(status.code())) + ": " + status.message() + "; again in " +
                   std::to_string(backoff_ms) + " ms");
     }
-    for (int64_t waited = 0; waited < backoff_ms && !stop; waited += 50) options.clock->sleep(milliseconds(50));
+    for (int64_t waited = 0; waited < backoff_ms && !stop; waited += 50)
+      options.clock->sleep(milliseconds(50));
     if (stop) return status;
   }
 }

@@ -1,10 +1,12 @@
 // Runs one set of INSERTs: partition tasks -> one queue -> collector -> sink lanes -> commits.
 //
 // Invariants:
-// - A unit is what one partition task made of offsets [from, next): rows for every INSERT, error rows, ledger counts. It is
+// - A unit is what one partition task made of offsets [from, next): rows for every INSERT, error rows, ledger
+// counts. It is
 //   appended wholly or not at all, and a cut falls between units; so every cut is consistent over all sinks.
 // - Units of one partition reach the collector in offset order without overlap or gap.
-// - Per cut the error lake and the other sinks commit first, the authority last; only then are sources acknowledged.
+// - Per cut the error lake and the other sinks commit first, the authority last; only then are sources
+// acknowledged.
 // - On any failure everything uncommitted is dropped, and the next attempt starts at the authority's stand.
 #pragma once
 
@@ -26,8 +28,8 @@ struct RunOptions {
   std::function<void(const std::string&)> log;  // one line, without newline; never a secret
 };
 
-// Runs until the input ends, `stop` is set (drains first) or the pipeline cannot go on. Transient failures are retried with
-// back-off, visible in stats.state().
+// Runs until the input ends, `stop` is set (drains first) or the pipeline cannot go on. Transient failures
+// are retried with back-off, visible in stats.state().
 Status run_set(const PipelinePlan& plan, const SetPlan& set, const RunOptions& options, PipelineStats& stats,
                const std::atomic<bool>& stop);
 

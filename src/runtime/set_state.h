@@ -1,6 +1,8 @@
 // What the threads of one attempt to run a set share.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <atomic>
 #include <cstdint>
 #include <limits>
@@ -9,8 +11,6 @@
 #include <mutex>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "plan/pipeline_plan.h"
 #include "runtime/bounded_queue.h"
@@ -28,9 +28,9 @@ inline constexpr int64_t kNoStand = std::numeric_limits<int64_t>::min();
 struct PartitionState {
   size_t source = 0;  // index into SetPlan::sources
   std::string id;
-  std::string app_id;  // weir/<pipeline>/<source>/<id>
-  std::optional<int64_t> stored;         // the authority's stand
-  std::vector<int64_t> sink_stands;      // by SetPlan::sinks; kNoStand: none
+  std::string app_id;                // weir/<pipeline>/<source>/<id>
+  std::optional<int64_t> stored;     // the authority's stand
+  std::vector<int64_t> sink_stands;  // by SetPlan::sinks; kNoStand: none
   int64_t error_stand = kNoStand;
   std::shared_ptr<PartitionReader> reader;
   int64_t backoff_ms = 0;
@@ -44,13 +44,17 @@ struct Unit {
   ProcessedEvents processed;                       // by SetPlan::inserts
   std::shared_ptr<arrow::RecordBatch> error_rows;  // of the error lake; null when there are none
   int64_t events = 0;
-  int64_t failed = 0;                              // error records
+  int64_t failed = 0;  // error records
 };
 
 struct SetState {
   SetState(const PipelinePlan& plan, const SetPlan& set, const RunOptions& options, PipelineStats& stats,
            const std::atomic<bool>& stop)
-      : plan(plan), set(set), options(options), stats(stats), stop_requested(stop),
+      : plan(plan),
+        set(set),
+        options(options),
+        stats(stats),
+        stop_requested(stop),
         units(static_cast<size_t>(plan.spec.settings.integer("pipeline.queue-batches"))) {}
 
   const PipelinePlan& plan;
@@ -59,7 +63,7 @@ struct SetState {
   PipelineStats& stats;
   const std::atomic<bool>& stop_requested;
   BoundedQueue<Unit> units;
-  std::vector<std::unique_ptr<Source>> sources;  // by SetPlan::sources
+  std::vector<std::unique_ptr<Source>> sources;              // by SetPlan::sources
   std::vector<std::map<std::string, int64_t>> sink_stands;   // by SetPlan::sinks: app id -> next
   std::vector<std::map<std::string, int64_t>> error_stands;  // by SetPlan::sources
   std::map<std::string, int64_t> authority_stands;

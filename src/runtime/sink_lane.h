@@ -1,6 +1,8 @@
 // A sink with a thread of its own, so that encoding runs beside decoding.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <future>
 #include <memory>
 #include <mutex>
@@ -8,16 +10,14 @@
 #include <thread>
 #include <variant>
 
-#include <arrow/type_fwd.h>
-
 #include "base/status.h"
 #include "runtime/bounded_queue.h"
 #include "sinks/sink.h"
 
 namespace weir {
 
-// append and seal are called by one thread (the collector). The first failure of the sink stays: later appends are
-// dropped, every seal and status() give it.
+// append and seal are called by one thread (the collector). The first failure of the sink stays: later
+// appends are dropped, every seal and status() give it.
 class SinkLane {
  public:
   using Sealed = Result<std::unique_ptr<SealedRows>>;

@@ -1,7 +1,7 @@
 #include "runtime/tables.h"
 
-#include "sinks/error_lake/error_lake.h"
 #include "sinks/delta/delta_connector.h"
+#include "sinks/error_lake/error_lake.h"
 
 namespace weir {
 namespace {
@@ -42,20 +42,23 @@ SinkContext sink_context(const PipelinePlan& plan, const SinkPlan& sink, const C
 
 SinkContext error_sink_context(const PipelinePlan& plan, const SourcePlan& source, const Clock& clock) {
   const std::string root = plan.spec.settings.string("error-lake.path");
-  return own_table(plan, "errors." + source.table.name, error_table_uri(root, plan.spec.name, source.table.name),
-                   error_lake_schema(), clock);
+  return own_table(plan, "errors." + source.table.name,
+                   error_table_uri(root, plan.spec.name, source.table.name), error_lake_schema(), clock);
 }
 
 SinkContext resolution_sink_context(const PipelinePlan& plan, const Clock& clock) {
   const std::string root = plan.spec.settings.string("error-lake.path");
-  return own_table(plan, "errors._resolved", resolved_table_uri(root, plan.spec.name), resolution_schema(), clock);
+  return own_table(plan, "errors._resolved", resolved_table_uri(root, plan.spec.name), resolution_schema(),
+                   clock);
 }
 
-Result<std::unique_ptr<Sink>> create_sink(const PipelinePlan& plan, const SinkPlan& sink, const Clock& clock) {
+Result<std::unique_ptr<Sink>> create_sink(const PipelinePlan& plan, const SinkPlan& sink,
+                                          const Clock& clock) {
   return sink.connector->create(sink_context(plan, sink, clock));
 }
 
-Result<std::unique_ptr<Sink>> create_error_sink(const PipelinePlan& plan, const SourcePlan& source, const Clock& clock) {
+Result<std::unique_ptr<Sink>> create_error_sink(const PipelinePlan& plan, const SourcePlan& source,
+                                                const Clock& clock) {
   WEIR_ASSIGN(auto sink, create_delta_sink(error_sink_context(plan, source, clock)));
   return std::unique_ptr<Sink>(std::move(sink));
 }
@@ -77,7 +80,8 @@ std::vector<bridge::QueryTable> query_tables(const PipelinePlan& plan) {
   const std::string root = plan.spec.settings.string("error-lake.path");
   auto storage = bridge::storage_options(plan.storage);
   for (const auto& source : plan.sources) {
-    tables.push_back({"errors", source->table.name, error_table_uri(root, plan.spec.name, source->table.name), storage});
+    tables.push_back(
+        {"errors", source->table.name, error_table_uri(root, plan.spec.name, source->table.name), storage});
   }
   tables.push_back({"errors", "_resolved", resolved_table_uri(root, plan.spec.name), storage});
   return tables;

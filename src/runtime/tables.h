@@ -19,7 +19,8 @@ SinkContext sink_context(const PipelinePlan& plan, const SinkPlan& sink, const C
 SinkContext error_sink_context(const PipelinePlan& plan, const SourcePlan& source, const Clock& clock);
 SinkContext resolution_sink_context(const PipelinePlan& plan, const Clock& clock);
 Result<std::unique_ptr<Sink>> create_sink(const PipelinePlan& plan, const SinkPlan& sink, const Clock& clock);
-Result<std::unique_ptr<Sink>> create_error_sink(const PipelinePlan& plan, const SourcePlan& source, const Clock& clock);
+Result<std::unique_ptr<Sink>> create_error_sink(const PipelinePlan& plan, const SourcePlan& source,
+                                                const Clock& clock);
 
 // Objects below state.path, and below error-lake.path; local or s3://.
 Result<std::unique_ptr<ObjectStore>> open_state_objects(const PipelinePlan& plan);

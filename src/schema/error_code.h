@@ -8,9 +8,24 @@
 namespace weir {
 
 enum class ErrorCode {
-  malformed, invalid_utf8, too_large, too_deep, duplicate_key, missing_required, wrong_type, out_of_range,
-  bad_timestamp, unknown_field, unknown_schema, incompatible_schema, check_failed, sql_eval, sink_refused,
-  late, future, unrouted,
+  malformed,
+  invalid_utf8,
+  too_large,
+  too_deep,
+  duplicate_key,
+  missing_required,
+  wrong_type,
+  out_of_range,
+  bad_timestamp,
+  unknown_field,
+  unknown_schema,
+  incompatible_schema,
+  check_failed,
+  sql_eval,
+  sink_refused,
+  late,
+  future,
+  unrouted,
 };
 
 std::string_view error_code_name(ErrorCode code);

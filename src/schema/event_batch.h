@@ -19,15 +19,16 @@ struct Slice {
 
 struct Event {
   Slice payload;
-  int64_t offset = 0;           // in its partition; strictly increasing, with gaps
-  int64_t timestamp_us = -1;    // the broker's or file's time; -1: unknown
-  Slice subject;                // NATS subject, Kafka topic or file path
+  int64_t offset = 0;         // in its partition; strictly increasing, with gaps
+  int64_t timestamp_us = -1;  // the broker's or file's time; -1: unknown
+  Slice subject;              // NATS subject, Kafka topic or file path
   Slice key;
-  Slice headers;                // a JSON object of strings as UTF-8 text, or absent
+  Slice headers;  // a JSON object of strings as UTF-8 text, or absent
 };
 
-// Invariants: `events` are in offset order; every offset lies in [from, next); `from` is the `next` of the batch before it
-// from the same reader (no overlap, no gap); at least `kPadding` readable bytes follow the last payload byte.
+// Invariants: `events` are in offset order; every offset lies in [from, next); `from` is the `next` of the
+// batch before it from the same reader (no overlap, no gap); at least `kPadding` readable bytes follow the
+// last payload byte.
 struct EventBatch {
   static constexpr size_t kPadding = 64;  // what simdjson may read past a document
 

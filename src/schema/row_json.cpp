@@ -1,16 +1,16 @@
 #include "schema/row_json.h"
 
-#include <charconv>
-#include <cmath>
-#include <cstdio>
-#include <string_view>
-#include <utility>
-
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <arrow/util/base64.h>
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -157,25 +157,34 @@ void append_json_value(const arrow::Array& array, int64_t row, std::string& out)
     case Type::DECIMAL128: out += static_cast<const arrow::Decimal128Array&>(array).FormatValue(row); return;
     case Type::DECIMAL256: out += static_cast<const arrow::Decimal256Array&>(array).FormatValue(row); return;
     case Type::STRING: return append_quoted(static_cast<const arrow::StringArray&>(array).GetView(row), out);
-    case Type::LARGE_STRING: return append_quoted(static_cast<const arrow::LargeStringArray&>(array).GetView(row), out);
-    case Type::STRING_VIEW: return append_quoted(static_cast<const arrow::StringViewArray&>(array).GetView(row), out);
+    case Type::LARGE_STRING:
+      return append_quoted(static_cast<const arrow::LargeStringArray&>(array).GetView(row), out);
+    case Type::STRING_VIEW:
+      return append_quoted(static_cast<const arrow::StringViewArray&>(array).GetView(row), out);
     case Type::BINARY:
-      return append_quoted(arrow::util::base64_encode(static_cast<const arrow::BinaryArray&>(array).GetView(row)), out);
+      return append_quoted(
+          arrow::util::base64_encode(static_cast<const arrow::BinaryArray&>(array).GetView(row)), out);
     case Type::LARGE_BINARY:
-      return append_quoted(arrow::util::base64_encode(static_cast<const arrow::LargeBinaryArray&>(array).GetView(row)), out);
+      return append_quoted(
+          arrow::util::base64_encode(static_cast<const arrow::LargeBinaryArray&>(array).GetView(row)), out);
     case Type::BINARY_VIEW:
-      return append_quoted(arrow::util::base64_encode(static_cast<const arrow::BinaryViewArray&>(array).GetView(row)), out);
+      return append_quoted(
+          arrow::util::base64_encode(static_cast<const arrow::BinaryViewArray&>(array).GetView(row)), out);
     case Type::DATE32: return append_quoted(date_text(value_of<arrow::Date32Array>(array, row)), out);
-    case Type::DATE64: return append_quoted(date_text(value_of<arrow::Date64Array>(array, row) / 86'400'000), out);
+    case Type::DATE64:
+      return append_quoted(date_text(value_of<arrow::Date64Array>(array, row) / 86'400'000), out);
     case Type::TIME32:
       return append_quoted(time_text(value_of<arrow::Time32Array>(array, row),
-                                     units_per_second(static_cast<const arrow::Time32Type&>(type).unit())), out);
+                                     units_per_second(static_cast<const arrow::Time32Type&>(type).unit())),
+                           out);
     case Type::TIME64:
       return append_quoted(time_text(value_of<arrow::Time64Array>(array, row),
-                                     units_per_second(static_cast<const arrow::Time64Type&>(type).unit())), out);
+                                     units_per_second(static_cast<const arrow::Time64Type&>(type).unit())),
+                           out);
     case Type::TIMESTAMP:
       return append_quoted(timestamp_text(value_of<arrow::TimestampArray>(array, row),
-                                          static_cast<const arrow::TimestampType&>(type)), out);
+                                          static_cast<const arrow::TimestampType&>(type)),
+                           out);
     case Type::LIST: {
       const auto& list = static_cast<const arrow::ListArray&>(array);
       return append_list(*list.values(), list.value_offset(row), list.value_offset(row + 1), out);

@@ -2,7 +2,8 @@
 //
 // What crosses: Arrow C Data and Stream structs, opaque handles (one free function each), plain structs, UTF-8.
 // Every function but the free functions returns 0, or a WeirCode that is also in `error`; outputs are then untouched.
-// No function unwinds: a panic becomes WEIR_INTERNAL. Arrow structs passed in are taken over (released by the callee).
+// No function unwinds: a panic becomes WEIR_INTERNAL. Arrow structs passed in are taken over (released by the
+// callee).
 #pragma once
 
 #include <stddef.h>
@@ -58,7 +59,8 @@ typedef struct WeirObjectWriter WeirObjectWriter;
 void weir_text_free(struct WeirText text);
 void weir_error_free(struct WeirError* error);
 
-// ---- planning: request {"tables": [{"name", "computed": [[name, sql]…], "order": […]}…], "views": [{"name", "query"}…],
+// ---- planning: request {"tables": [{"name", "computed": [[name, sql]…], "order": […]}…], "views": [{"name",
+// "query"}…],
 // "query", "target": bool}; one schema a table, then the target's.
 int32_t weir_plan(struct WeirSlice request, struct ArrowSchema* const* schemas, size_t schema_count, WeirPlan** plan,
                   struct WeirError* error);
@@ -70,14 +72,16 @@ int32_t weir_plan_take_fragment(WeirPlan* plan, size_t branch, WeirFragment** fr
 void weir_plan_free(WeirPlan* plan);
 
 // May run on several threads at once. `schema` (of `rows`) is checked against the source's.
-int32_t weir_fragment_eval(const WeirFragment* fragment, struct ArrowArray* rows, struct ArrowSchema* schema, int64_t now_us,
+int32_t weir_fragment_eval(const WeirFragment* fragment, struct ArrowArray* rows, struct ArrowSchema* schema,
+    int64_t now_us,
                            struct ArrowArray* result, struct ArrowSchema* result_schema, struct WeirError* error);
 void weir_fragment_free(WeirFragment* fragment);
 
 // ---- Delta: `options` is a JSON object of storage options.
 int32_t weir_delta_open(struct WeirSlice uri, struct WeirSlice options, WeirDelta** table, struct WeirError* error);
 // request {"partition_by": […], "properties": {…}}
-int32_t weir_delta_create(struct WeirSlice uri, struct WeirSlice options, struct ArrowSchema* schema, struct WeirSlice request,
+int32_t weir_delta_create(struct WeirSlice uri, struct WeirSlice options, struct ArrowSchema* schema,
+    struct WeirSlice request,
                           WeirDelta** table, struct WeirError* error);
 int32_t weir_delta_refresh(const WeirDelta* table, struct WeirError* error);
 int32_t weir_delta_version(const WeirDelta* table, int64_t* version, struct WeirError* error);
@@ -86,18 +90,23 @@ int32_t weir_delta_partition_columns(const WeirDelta* table, struct WeirText* js
 // {appId: version} of those that start with `prefix`, or (exact) of that one.
 int32_t weir_delta_transactions(const WeirDelta* table, struct WeirSlice prefix, int32_t exact, struct WeirText* json,
                                 struct WeirError* error);
-// commit {"adds": [{"path", "size", "modified_ms", "partition_values": {…}, "stats"}…], "transactions": [[id, version]…],
+// commit {"adds": [{"path", "size", "modified_ms", "partition_values": {…}, "stats"}…], "transactions": [[id,
+// version]…],
 // "info": {…}}; new_schema may be null.
-int32_t weir_delta_commit(const WeirDelta* table, struct WeirSlice commit, struct ArrowSchema* new_schema, int64_t* version,
+int32_t weir_delta_commit(const WeirDelta* table, struct WeirSlice commit, struct ArrowSchema* new_schema,
+    int64_t* version,
                           struct WeirError* error);
 void weir_delta_free(WeirDelta* table);
 
 // ---- objects on S3
-int32_t weir_objects_open(struct WeirSlice uri, struct WeirSlice options, WeirObjects** objects, struct WeirError* error);
+int32_t weir_objects_open(struct WeirSlice uri, struct WeirSlice options, WeirObjects** objects,
+    struct WeirError* error);
 int32_t weir_objects_put(const WeirObjects* objects, struct WeirSlice path, struct WeirSlice bytes, int32_t if_absent,
                          struct WeirError* error);
-int32_t weir_objects_get(const WeirObjects* objects, struct WeirSlice path, struct WeirText* bytes, struct WeirError* error);
-int32_t weir_objects_list(const WeirObjects* objects, struct WeirSlice prefix, struct WeirText* json, struct WeirError* error);
+int32_t weir_objects_get(const WeirObjects* objects, struct WeirSlice path, struct WeirText* bytes,
+    struct WeirError* error);
+int32_t weir_objects_list(const WeirObjects* objects, struct WeirSlice prefix, struct WeirText* json,
+    struct WeirError* error);
 int32_t weir_objects_remove(const WeirObjects* objects, struct WeirSlice path, struct WeirError* error);
 int32_t weir_objects_writer(const WeirObjects* objects, struct WeirSlice path, WeirObjectWriter** writer,
                             struct WeirError* error);
@@ -109,7 +118,8 @@ int32_t weir_writer_close(WeirObjectWriter* writer, struct WeirError* error);
 void weir_writer_free(WeirObjectWriter* writer);
 
 // ---- queries: tables [{"schema", "name", "uri", "options": {…}}…]
-int32_t weir_query(struct WeirSlice tables, struct WeirSlice sql, struct ArrowArrayStream* stream, struct WeirError* error);
+int32_t weir_query(struct WeirSlice tables, struct WeirSlice sql, struct ArrowArrayStream* stream,
+    struct WeirError* error);
 // A JSON array of names.
 int32_t weir_scalar_functions(struct WeirText* json, struct WeirError* error);
 

@@ -12,7 +12,9 @@ use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, Trans
 use deltalake_core::kernel::{Action, Add, MetadataExt, StructField, StructType, Transaction};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
-use deltalake_core::{ensure_table_uri, DeltaTable, DeltaTableBuilder, DeltaTableError, ObjectStore};
+use deltalake_core::{
+    ensure_table_uri, DeltaTable, DeltaTableBuilder, DeltaTableError, ObjectStore,
+};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::ObjectStoreExt;
@@ -70,13 +72,20 @@ struct Transactions {
 fn location(uri: &str) -> Outcome<(Url, Option<PathBuf>)> {
     register_s3();
     if uri.contains("://") {
-        let url = ensure_table_uri(uri).map_err(|e| BridgeError::invalid(format!("'{uri}': {e}")))?;
-        let folder = if url.scheme() == "file" { url.to_file_path().ok() } else { None };
+        let url =
+            ensure_table_uri(uri).map_err(|e| BridgeError::invalid(format!("'{uri}': {e}")))?;
+        let folder = if url.scheme() == "file" {
+            url.to_file_path().ok()
+        } else {
+            None
+        };
         return Ok((url, folder));
     }
     // Not ensure_table_uri: it would create the folder of a table that is only looked for.
-    let folder = std::path::absolute(uri).map_err(|e| BridgeError::invalid(format!("'{uri}': {e}")))?;
-    let url = Url::from_directory_path(&folder).map_err(|_| BridgeError::invalid(format!("'{uri}' is not a path")))?;
+    let folder =
+        std::path::absolute(uri).map_err(|e| BridgeError::invalid(format!("'{uri}': {e}")))?;
+    let url = Url::from_directory_path(&folder)
+        .map_err(|_| BridgeError::invalid(format!("'{uri}' is not a path")))?;
     Ok((url, Some(folder)))
 }
 
@@ -88,17 +97,28 @@ pub async fn open_table(uri: &str, options: HashMap<String, String>) -> Outcome<
             Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
                 return Err(BridgeError::new(Code::Denied, format!("{uri}: {e}")))
             }
-            Err(_) => return Err(BridgeError::new(Code::NotFound, format!("there is no Delta table at {uri}"))),
+            Err(_) => {
+                return Err(BridgeError::new(
+                    Code::NotFound,
+                    format!("there is no Delta table at {uri}"),
+                ))
+            }
         }
     }
     let builder = DeltaTableBuilder::from_url(url).map_err(|e| storage_error(e, uri))?;
-    let mut table = builder.with_storage_options(options).build().map_err(|e| storage_error(e, uri))?;
+    let mut table = builder
+        .with_storage_options(options)
+        .build()
+        .map_err(|e| storage_error(e, uri))?;
     match table.load().await {
         Ok(()) => Ok(table),
         Err(error) => {
             // An empty log shows in several ways; whether it is one is told by the location itself.
             match table.verify_deltatable_existence().await {
-                Ok(false) => Err(BridgeError::new(Code::NotFound, format!("there is no Delta table at {uri}"))),
+                Ok(false) => Err(BridgeError::new(
+                    Code::NotFound,
+                    format!("there is no Delta table at {uri}"),
+                )),
                 Err(e) => Err(storage_error(e, uri)),
                 Ok(true) => Err(storage_error(error, uri)),
             }
@@ -114,8 +134,15 @@ impl Delta {
     }
 
     fn of(uri: &str, folder: Option<PathBuf>, table: DeltaTable) -> Self {
-        let state = State { table, transactions: Transactions::default() };
-        Delta { uri: uri.to_string(), folder, state: Mutex::new(state) }
+        let state = State {
+            table,
+            transactions: Transactions::default(),
+        };
+        Delta {
+            uri: uri.to_string(),
+            folder,
+            state: Mutex::new(state),
+        }
     }
 
     pub async fn create(
@@ -127,13 +154,21 @@ impl Delta {
         let (url, folder) = location(uri)?;
         if let Some(folder) = &folder {
             std::fs::create_dir_all(folder).map_err(|e| {
-                BridgeError::new(crate::error::storage_code(&e), format!("{uri} cannot be created: {e}"))
+                BridgeError::new(
+                    crate::error::storage_code(&e),
+                    format!("{uri} cannot be created: {e}"),
+                )
             })?;
         }
         let fields = kernel_schema(schema)?;
-        let unknown = request.partition_by.iter().find(|name| fields.field(name.as_str()).is_none());
+        let unknown = request
+            .partition_by
+            .iter()
+            .find(|name| fields.field(name.as_str()).is_none());
         if let Some(name) = unknown {
-            return Err(BridgeError::invalid(format!("partition column '{name}' is not a column of the table")));
+            return Err(BridgeError::invalid(format!(
+                "partition column '{name}' is not a column of the table"
+            )));
         }
         let table = DeltaTableBuilder::from_url(url)
             .and_then(|b| b.with_storage_options(options).build())
@@ -142,7 +177,12 @@ impl Delta {
             .with_log_store(table.log_store())
             .with_columns(fields.fields().cloned())
             .with_partition_columns(request.partition_by)
-            .with_configuration(request.properties.into_iter().map(|(key, value)| (key, Some(value))))
+            .with_configuration(
+                request
+                    .properties
+                    .into_iter()
+                    .map(|(key, value)| (key, Some(value))),
+            )
             .with_raise_if_key_not_exists(false)
             .with_save_mode(SaveMode::ErrorIfExists)
             .with_commit_properties(no_retries())
@@ -150,7 +190,10 @@ impl Delta {
         let created = created.map_err(|error| {
             let text = error.to_string();
             if text.contains("already exists") || is_conflict(&error) {
-                return BridgeError::new(Code::AlreadyExists, format!("a Delta table is at {uri} already"));
+                return BridgeError::new(
+                    Code::AlreadyExists,
+                    format!("a Delta table is at {uri} already"),
+                );
             }
             storage_error(error, uri)
         })?;
@@ -161,7 +204,11 @@ impl Delta {
 
     pub async fn refresh(&self) -> Outcome<()> {
         let mut state = self.state.lock().await;
-        state.table.update_state().await.map_err(|e| storage_error(e, &self.uri))
+        state
+            .table
+            .update_state()
+            .await
+            .map_err(|e| storage_error(e, &self.uri))
     }
 
     pub async fn version(&self) -> Outcome<i64> {
@@ -170,20 +217,29 @@ impl Delta {
 
     pub async fn schema(&self) -> Outcome<Schema> {
         let state = self.state.lock().await;
-        let snapshot = state.table.snapshot().map_err(|e| storage_error(e, &self.uri))?;
+        let snapshot = state
+            .table
+            .snapshot()
+            .map_err(|e| storage_error(e, &self.uri))?;
         let arrow: Schema = snapshot
             .schema()
             .as_ref()
             .try_into_arrow()
             .map_err(|e| BridgeError::invalid(format!("{}: {e}", self.uri)))?;
-        let fields: Vec<_> =
-            arrow.fields().iter().map(|f| f.as_ref().clone().with_data_type(plain(f.data_type()))).collect();
+        let fields: Vec<_> = arrow
+            .fields()
+            .iter()
+            .map(|f| f.as_ref().clone().with_data_type(plain(f.data_type())))
+            .collect();
         Ok(Schema::new(fields))
     }
 
     pub async fn partition_columns(&self) -> Outcome<Vec<String>> {
         let state = self.state.lock().await;
-        let snapshot = state.table.snapshot().map_err(|e| storage_error(e, &self.uri))?;
+        let snapshot = state
+            .table
+            .snapshot()
+            .map_err(|e| storage_error(e, &self.uri))?;
         Ok(snapshot.metadata().partition_columns().to_vec())
     }
 
@@ -191,19 +247,45 @@ impl Delta {
         let mut state = self.state.lock().await;
         let version = version_of(&state.table);
         let store = state.table.object_store();
-        state.transactions.advance(store.as_ref(), version, &self.uri).await?;
-        let matches = |id: &str| if exact { id == prefix } else { id.starts_with(prefix) };
-        let found = state.transactions.found.iter().filter(|(id, _)| matches(id));
+        state
+            .transactions
+            .advance(store.as_ref(), version, &self.uri)
+            .await?;
+        let matches = |id: &str| {
+            if exact {
+                id == prefix
+            } else {
+                id.starts_with(prefix)
+            }
+        };
+        let found = state
+            .transactions
+            .found
+            .iter()
+            .filter(|(id, _)| matches(id));
         Ok(found.map(|(id, version)| (id.clone(), *version)).collect())
     }
 
-    pub async fn commit(&self, request: CommitRequest, new_schema: Option<SchemaRef>) -> Outcome<i64> {
+    pub async fn commit(
+        &self,
+        request: CommitRequest,
+        new_schema: Option<SchemaRef>,
+    ) -> Outcome<i64> {
         let mut state = self.state.lock().await;
         let expected = version_of(&state.table) + 1;
         let actions = self.actions(&state.table, request.adds, new_schema)?;
-        let transactions: Vec<_> = request.transactions.iter().map(|(id, v)| Transaction::new(id, *v)).collect();
-        let properties = no_retries().with_metadata(request.info).with_application_transactions(transactions);
-        let snapshot = state.table.snapshot().map_err(|e| storage_error(e, &self.uri))?;
+        let transactions: Vec<_> = request
+            .transactions
+            .iter()
+            .map(|(id, v)| Transaction::new(id, *v))
+            .collect();
+        let properties = no_retries()
+            .with_metadata(request.info)
+            .with_application_transactions(transactions);
+        let snapshot = state
+            .table
+            .snapshot()
+            .map_err(|e| storage_error(e, &self.uri))?;
         let partition_by = snapshot.metadata().partition_columns().to_vec();
         let operation = DeltaOperation::Write {
             mode: SaveMode::Append,
@@ -214,13 +296,18 @@ impl Delta {
             .with_actions(actions)
             .build(Some(snapshot), state.table.log_store(), operation)
             .into_prepared_commit_future();
-        let written = async { prepared.await?.await }.await.map_err(|error| self.commit_error(error, expected))?;
+        let written = async { prepared.await?.await }
+            .await
+            .map_err(|error| self.commit_error(error, expected))?;
         let version = written.version as i64;
         drop(written);
         self.sync_commit(version)?;
         // The commit stands from here on; a failure below is an unknown outcome, which the caller looks up.
         state.table.update_state().await.map_err(|e| {
-            BridgeError::new(Code::Unavailable, storage_error(e, &format!("{}: reload after a commit", self.uri)).message)
+            BridgeError::new(
+                Code::Unavailable,
+                storage_error(e, &format!("{}: reload after a commit", self.uri)).message,
+            )
         })?;
         if version % CHECKPOINT_EVERY == 0 && version_of(&state.table) == version {
             // Readers do without it: they replay more commits.
@@ -229,12 +316,21 @@ impl Delta {
         Ok(version)
     }
 
-    fn actions(&self, table: &DeltaTable, adds: Vec<AddFile>, new_schema: Option<SchemaRef>) -> Outcome<Vec<Action>> {
+    fn actions(
+        &self,
+        table: &DeltaTable,
+        adds: Vec<AddFile>,
+        new_schema: Option<SchemaRef>,
+    ) -> Outcome<Vec<Action>> {
         let mut actions = Vec::with_capacity(adds.len() + 2);
         if let Some(schema) = new_schema {
             let snapshot = table.snapshot().map_err(|e| storage_error(e, &self.uri))?;
             let merged = merge(snapshot.schema().as_ref(), &kernel_schema(&schema)?)?;
-            let metadata = snapshot.metadata().clone().with_schema(&merged).map_err(|e| BridgeError::internal(format!("{}: {e}", self.uri)))?;
+            let metadata = snapshot
+                .metadata()
+                .clone()
+                .with_schema(&merged)
+                .map_err(|e| BridgeError::internal(format!("{}: {e}", self.uri)))?;
             actions.push(Action::Metadata(metadata));
             if has_local_timestamp(schema.as_ref()) {
                 if let Some(protocol) = with_timestamp_ntz(snapshot.protocol())? {
@@ -261,17 +357,28 @@ impl Delta {
             let message = format!("{}: another writer has made version {expected}", self.uri);
             return BridgeError::new(Code::Conflict, message);
         }
-        storage_error(error, &format!("{}: commit of version {expected}", self.uri))
+        storage_error(
+            error,
+            &format!("{}: commit of version {expected}", self.uri),
+        )
     }
 
     /// A commit counts once it survives a crash of the machine.
     fn sync_commit(&self, version: i64) -> Outcome<()> {
-        let Some(folder) = &self.folder else { return Ok(()) };
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
         let log = folder.join("_delta_log");
-        let sync = |path: &std::path::Path| std::fs::File::open(path).and_then(|file| file.sync_all());
-        sync(&log.join(format!("{version:020}.json"))).and_then(|()| sync(&log)).map_err(|e| {
-            BridgeError::new(Code::Unavailable, format!("{}: version {version} may not be durable: {e}", self.uri))
-        })
+        let sync =
+            |path: &std::path::Path| std::fs::File::open(path).and_then(|file| file.sync_all());
+        sync(&log.join(format!("{version:020}.json")))
+            .and_then(|()| sync(&log))
+            .map_err(|e| {
+                BridgeError::new(
+                    Code::Unavailable,
+                    format!("{}: version {version} may not be durable: {e}", self.uri),
+                )
+            })
     }
 }
 
@@ -280,7 +387,10 @@ fn version_of(table: &DeltaTable) -> i64 {
 }
 
 fn no_retries() -> CommitProperties {
-    CommitProperties::default().with_max_retries(0).with_create_checkpoint(false).with_cleanup_expired_logs(Some(false))
+    CommitProperties::default()
+        .with_max_retries(0)
+        .with_create_checkpoint(false)
+        .with_cleanup_expired_logs(Some(false))
 }
 
 fn is_conflict(error: &DeltaTableError) -> bool {
@@ -299,16 +409,23 @@ fn is_conflict(error: &DeltaTableError) -> bool {
 fn kernel_schema(schema: &Schema) -> Outcome<StructType> {
     for field in schema.fields() {
         if let Some(reason) = refused_type(field.data_type()) {
-            return Err(BridgeError::invalid(format!("column '{}': {reason}", field.name())));
+            return Err(BridgeError::invalid(format!(
+                "column '{}': {reason}",
+                field.name()
+            )));
         }
     }
-    schema.try_into_kernel().map_err(|e| BridgeError::invalid(format!("schema has no Delta form: {e}")))
+    schema
+        .try_into_kernel()
+        .map_err(|e| BridgeError::invalid(format!("schema has no Delta form: {e}")))
 }
 
 fn refused_type(kind: &DataType) -> Option<String> {
     use arrow::datatypes::TimeUnit;
     match kind {
-        DataType::Time32(_) | DataType::Time64(_) => Some("Delta has no TIME: write CAST(… AS STRING)".into()),
+        DataType::Time32(_) | DataType::Time64(_) => {
+            Some("Delta has no TIME: write CAST(… AS STRING)".into())
+        }
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
             Some("Delta's timestamps are microseconds: write CAST(… AS TIMESTAMP(6))".into())
         }
@@ -317,7 +434,9 @@ fn refused_type(kind: &DataType) -> Option<String> {
         }
         DataType::Null => Some("a bare NULL has no type: write CAST(NULL AS …)".into()),
         DataType::List(field) | DataType::Map(field, _) => refused_type(field.data_type()),
-        DataType::Struct(fields) => fields.iter().find_map(|field| refused_type(field.data_type())),
+        DataType::Struct(fields) => fields
+            .iter()
+            .find_map(|field| refused_type(field.data_type())),
         _ => None,
     }
 }
@@ -337,7 +456,10 @@ fn merge(current: &StructType, wanted: &StructType) -> Outcome<StructType> {
                 )))
             }
             None if !field.is_nullable() => {
-                let message = format!("added column '{}' must be nullable: older rows do not have it", field.name());
+                let message = format!(
+                    "added column '{}' must be nullable: older rows do not have it",
+                    field.name()
+                );
                 return Err(BridgeError::invalid(message));
             }
             None => fields.push(field.clone()),
@@ -355,7 +477,10 @@ fn has_local_timestamp(schema: &Schema) -> bool {
             _ => false,
         }
     }
-    schema.fields().iter().any(|field| in_type(field.data_type()))
+    schema
+        .fields()
+        .iter()
+        .any(|field| in_type(field.data_type()))
 }
 
 /// The protocol with the timestampNtz feature, when it is not there yet.
@@ -378,7 +503,9 @@ fn with_timestamp_ntz(protocol: &deltalake_core::kernel::Protocol) -> Outcome<Op
         features.push("timestampNtz".into());
         value[key] = features.into();
     }
-    Ok(Some(Action::Protocol(serde_json::from_value(value).map_err(broken)?)))
+    Ok(Some(Action::Protocol(
+        serde_json::from_value(value).map_err(broken)?,
+    )))
 }
 
 // ---- transactions
@@ -396,7 +523,11 @@ impl Transactions {
         let failed = |e| object_error(e, uri);
         let entries: Vec<(i64, bytes::Bytes)> = futures::stream::iter(from..=version)
             .map(|v| async move {
-                let bytes = store.get(&Path::from(format!("_delta_log/{v:020}.json"))).await?.bytes().await?;
+                let bytes = store
+                    .get(&Path::from(format!("_delta_log/{v:020}.json")))
+                    .await?
+                    .bytes()
+                    .await?;
                 Ok::<_, object_store::Error>((v, bytes))
             })
             .buffered(16)
@@ -413,9 +544,13 @@ impl Transactions {
                         continue;
                     }
                 }
-                let action: serde_json::Value = serde_json::from_slice(line)
-                    .map_err(|e| BridgeError::invalid(format!("{uri}: version {v} of the log: {e}")))?;
-                if let (Some(id), Some(at)) = (action["txn"]["appId"].as_str(), action["txn"]["version"].as_i64()) {
+                let action: serde_json::Value = serde_json::from_slice(line).map_err(|e| {
+                    BridgeError::invalid(format!("{uri}: version {v} of the log: {e}"))
+                })?;
+                if let (Some(id), Some(at)) = (
+                    action["txn"]["appId"].as_str(),
+                    action["txn"]["version"].as_i64(),
+                ) {
                     self.found.insert(id.to_string(), at);
                 }
             }
@@ -426,43 +561,78 @@ impl Transactions {
     }
 
     /// The first version that the newest usable checkpoint does not cover.
-    async fn load_checkpoint(&mut self, store: &dyn ObjectStore, version: i64, uri: &str) -> Outcome<i64> {
+    async fn load_checkpoint(
+        &mut self,
+        store: &dyn ObjectStore,
+        version: i64,
+        uri: &str,
+    ) -> Outcome<i64> {
         let failed = |e| object_error(e, uri);
-        let listed: Vec<_> = store.list(Some(&Path::from("_delta_log"))).try_collect().await.map_err(failed)?;
+        let listed: Vec<_> = store
+            .list(Some(&Path::from("_delta_log")))
+            .try_collect()
+            .await
+            .map_err(failed)?;
         let mut checkpoints: BTreeMap<i64, Vec<Path>> = BTreeMap::new();
         for object in listed {
             let name = object.location.filename().unwrap_or_default();
             if name.ends_with(".parquet") && name.contains(".checkpoint.") {
                 if let Some(at) = name.get(..20).and_then(|digits| digits.parse::<i64>().ok()) {
                     if at <= version {
-                        checkpoints.entry(at).or_default().push(object.location.clone());
+                        checkpoints
+                            .entry(at)
+                            .or_default()
+                            .push(object.location.clone());
                     }
                 }
             }
         }
-        let Some((at, files)) = checkpoints.pop_last() else { return Ok(0) };
+        let Some((at, files)) = checkpoints.pop_last() else {
+            return Ok(0);
+        };
         for file in files {
-            let bytes = store.get(&file).await.map_err(failed)?.bytes().await.map_err(failed)?;
-            self.read_checkpoint(bytes).map_err(|e| BridgeError::invalid(format!("{uri}: {file}: {e}")))?;
+            let bytes = store
+                .get(&file)
+                .await
+                .map_err(failed)?
+                .bytes()
+                .await
+                .map_err(failed)?;
+            self.read_checkpoint(bytes)
+                .map_err(|e| BridgeError::invalid(format!("{uri}: {file}: {e}")))?;
         }
         Ok(at + 1)
     }
 
     fn read_checkpoint(&mut self, bytes: bytes::Bytes) -> Result<(), Box<dyn std::error::Error>> {
         let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
-        let Some(root) = builder.schema().fields().iter().position(|f| f.name() == "txn") else { return Ok(()) };
+        let Some(root) = builder
+            .schema()
+            .fields()
+            .iter()
+            .position(|f| f.name() == "txn")
+        else {
+            return Ok(());
+        };
         let mask = ProjectionMask::roots(builder.parquet_schema(), [root]);
         for batch in builder.with_projection(mask).build()? {
             let batch = batch?;
-            let Some(txn) = batch.column(0).as_struct_opt() else { continue };
-            let (Some(ids), Some(versions)) = (txn.column_by_name("appId"), txn.column_by_name("version")) else {
+            let Some(txn) = batch.column(0).as_struct_opt() else {
+                continue;
+            };
+            let (Some(ids), Some(versions)) =
+                (txn.column_by_name("appId"), txn.column_by_name("version"))
+            else {
                 continue;
             };
             let ids = arrow::compute::cast(ids, &DataType::Utf8)?;
             let ids = ids.as_string::<i32>();
-            let Some(versions) = versions.as_primitive_opt::<Int64Type>() else { continue };
+            let Some(versions) = versions.as_primitive_opt::<Int64Type>() else {
+                continue;
+            };
             for row in (0..txn.len()).filter(|row| txn.is_valid(*row) && ids.is_valid(*row)) {
-                self.found.insert(ids.value(row).to_string(), versions.value(row));
+                self.found
+                    .insert(ids.value(row).to_string(), versions.value(row));
             }
         }
         Ok(())

@@ -32,7 +32,13 @@ pub type Outcome<T> = Result<T, BridgeError>;
 
 impl BridgeError {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        BridgeError { code, message: message.into(), line: 0, column: 0, view: String::new() }
+        BridgeError {
+            code,
+            message: message.into(),
+            line: 0,
+            column: 0,
+            view: String::new(),
+        }
     }
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Code::Invalid, message)
@@ -86,16 +92,26 @@ fn words(error: &DataFusionError) -> (String, Option<String>) {
         DataFusionError::SQL(parser, _) => {
             let text = parser.to_string();
             let text = text.trim_start_matches("sql parser error: ");
-            let text = text.strip_prefix("ParserError(\"").and_then(|t| t.strip_suffix("\")")).unwrap_or(text);
+            let text = text
+                .strip_prefix("ParserError(\"")
+                .and_then(|t| t.strip_suffix("\")"))
+                .unwrap_or(text);
             (lower_first(text), None)
         }
         DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
-            SchemaError::FieldNotFound { field, valid_fields } => {
+            SchemaError::FieldNotFound {
+                field,
+                valid_fields,
+            } => {
                 let mut message = format!("there is no column '{}'", field.flat_name());
                 match near_column(&field.name, valid_fields) {
                     Some(near) => message += &format!(". Did you mean '{near}'?"),
                     None if !valid_fields.is_empty() => {
-                        let names: Vec<_> = valid_fields.iter().take(8).map(|c| c.name.as_str()).collect();
+                        let names: Vec<_> = valid_fields
+                            .iter()
+                            .take(8)
+                            .map(|c| c.name.as_str())
+                            .collect();
                         let more = if valid_fields.len() > 8 { ", …" } else { "" };
                         message += &format!("; there are: {}{more}", names.join(", "));
                     }
@@ -104,12 +120,17 @@ fn words(error: &DataFusionError) -> (String, Option<String>) {
                 (message, Some(field.name.clone()))
             }
             SchemaError::AmbiguousReference { field } => {
-                let message = format!("'{}' is in more than one table: write table.{}", field.name, field.name);
+                let message = format!(
+                    "'{}' is in more than one table: write table.{}",
+                    field.name, field.name
+                );
                 (message, Some(field.name.clone()))
             }
-            SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
-                (format!("two columns are called '{name}': give one of them another name with AS"), Some(name.clone()))
-            }
+            SchemaError::DuplicateQualifiedField { name, .. }
+            | SchemaError::DuplicateUnqualifiedField { name } => (
+                format!("two columns are called '{name}': give one of them another name with AS"),
+                Some(name.clone()),
+            ),
         },
         DataFusionError::Plan(text) | DataFusionError::Execution(text) => tidy(text),
         DataFusionError::NotImplemented(text) => {
@@ -124,17 +145,26 @@ fn tidy(text: &str) -> (String, Option<String>) {
     let text = text.split("\n\nbacktrace").next().unwrap_or(text).trim();
     let text = text.strip_prefix("Error during planning: ").unwrap_or(text);
     if let Some(name) = between(text, "Invalid function '", "'") {
-        let near = between(text, "Did you mean '", "'").map(|n| format!(". Did you mean '{n}'?")).unwrap_or_default();
+        let near = between(text, "Did you mean '", "'")
+            .map(|n| format!(". Did you mean '{n}'?"))
+            .unwrap_or_default();
         return (format!("there is no function '{name}'{near}"), Some(name));
     }
     if let Some(name) = between(text, "table '", "' not found") {
         let name = name.rsplit('.').next().unwrap_or(&name).to_string();
         return (format!("{NO_TABLE}{name}'"), Some(name));
     }
-    if let Some(name) = between(text, "Projections require unique expression names but the expression \"", "\"") {
+    if let Some(name) = between(
+        text,
+        "Projections require unique expression names but the expression \"",
+        "\"",
+    ) {
         let name = name.rsplit(" AS ").next().unwrap_or(&name);
         let name = name.rsplit('.').next().unwrap_or(name).to_string();
-        return (format!("two columns are called '{name}': give one of them another name with AS"), Some(name));
+        return (
+            format!("two columns are called '{name}': give one of them another name with AS"),
+            Some(name),
+        );
     }
     (lower_first(text), None)
 }
@@ -148,7 +178,9 @@ fn between(text: &str, start: &str, end: &str) -> Option<String> {
 fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
     match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().to_string() + &text[first.len_utf8()..],
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().to_string() + &text[first.len_utf8()..]
+        }
         _ => text.to_string(),
     }
 }
@@ -156,18 +188,27 @@ fn lower_first(text: &str) -> String {
 /// " at Line: 3, Column: 14" as sqlparser writes it.
 fn position_in(text: &str) -> Option<(i32, i32)> {
     let at = text.rfind("Line: ")?;
-    let mut numbers = text[at..].split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty());
+    let mut numbers = text[at..]
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|n| !n.is_empty());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 fn end_of(sql: &str) -> (i32, i32) {
     let last = sql.rsplit('\n').next().unwrap_or_default();
-    (sql.matches('\n').count() as i32 + 1, last.chars().count() as i32 + 1)
+    (
+        sql.matches('\n').count() as i32 + 1,
+        last.chars().count() as i32 + 1,
+    )
 }
 
 fn cut_position(text: &str) -> String {
     let at = text.rfind("Line: ").unwrap_or(text.len());
-    text[..at].trim_end().trim_end_matches("at").trim_end().to_string()
+    text[..at]
+        .trim_end()
+        .trim_end_matches("at")
+        .trim_end()
+        .to_string()
 }
 
 /// Line and column, from 1, of `identifier` as a whole word outside string literals and comments.
@@ -191,13 +232,23 @@ pub fn find_identifier(sql: &str, identifier: &str) -> Option<(i32, i32)> {
         }
         let starts = index == 0 || !is_word(letters[index - 1]);
         if !in_string && !in_comment && starts && index + wanted.len() <= letters.len() {
-            let same = (0..wanted.len()).all(|k| letters[index + k].to_lowercase().eq(wanted[k].to_lowercase()));
-            let ends = letters.get(index + wanted.len()).is_none_or(|c| !is_word(*c));
+            let same = (0..wanted.len()).all(|k| {
+                letters[index + k]
+                    .to_lowercase()
+                    .eq(wanted[k].to_lowercase())
+            });
+            let ends = letters
+                .get(index + wanted.len())
+                .is_none_or(|c| !is_word(*c));
             if same && ends {
                 return Some((line, column));
             }
         }
-        (line, column) = if letter == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        (line, column) = if letter == '\n' {
+            (line + 1, 1)
+        } else {
+            (line, column + 1)
+        };
         index += 1;
     }
     None
@@ -218,12 +269,18 @@ fn near_name<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Optio
 
 /// The same failure; an unknown table is told the near one of `known`, or all of them.
 pub fn with_known_tables(mut failure: BridgeError, known: &[&str]) -> BridgeError {
-    let Some(name) = failure.message.strip_prefix(NO_TABLE).and_then(|rest| rest.strip_suffix('\'')) else {
+    let Some(name) = failure
+        .message
+        .strip_prefix(NO_TABLE)
+        .and_then(|rest| rest.strip_suffix('\''))
+    else {
         return failure;
     };
     match near_name(name, known.iter().copied()) {
         Some(near) => failure.message += &format!(". Did you mean '{near}'?"),
-        None if !known.is_empty() => failure.message += &format!("; there are: {}", known.join(", ")),
+        None if !known.is_empty() => {
+            failure.message += &format!("; there are: {}", known.join(", "))
+        }
         None => {}
     }
     failure
@@ -237,7 +294,9 @@ fn distance(left: &str, right: &str) -> usize {
         let mut diagonal = row[0];
         row[0] = i + 1;
         for (j, r) in right.iter().enumerate() {
-            let next = (diagonal + usize::from(l != *r)).min(row[j] + 1).min(row[j + 1] + 1);
+            let next = (diagonal + usize::from(l != *r))
+                .min(row[j] + 1)
+                .min(row[j + 1] + 1);
             diagonal = std::mem::replace(&mut row[j + 1], next);
         }
     }
@@ -249,7 +308,9 @@ pub fn eval_error(error: DataFusionError) -> BridgeError {
     let mut span = None;
     match innermost(&error, &mut span) {
         DataFusionError::Internal(text) => BridgeError::internal(text.clone()),
-        DataFusionError::ResourcesExhausted(text) => BridgeError::new(Code::Exhausted, text.clone()),
+        DataFusionError::ResourcesExhausted(text) => {
+            BridgeError::new(Code::Exhausted, text.clone())
+        }
         DataFusionError::ArrowError(arrow, _) => BridgeError::invalid(arrow.to_string()),
         other => BridgeError::invalid(words(other).0),
     }
@@ -290,20 +351,24 @@ pub fn storage_code(error: &(dyn StdError + 'static)) -> Code {
             match object {
                 object_store::Error::NotFound { .. } => return Code::NotFound,
                 object_store::Error::AlreadyExists { .. } => return Code::AlreadyExists,
-                object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-                    return Code::Denied
-                }
-                object_store::Error::InvalidPath { .. } | object_store::Error::UnknownConfigurationKey { .. } => {
-                    return Code::Invalid
-                }
+                object_store::Error::PermissionDenied { .. }
+                | object_store::Error::Unauthenticated { .. } => return Code::Denied,
+                object_store::Error::InvalidPath { .. }
+                | object_store::Error::UnknownConfigurationKey { .. } => return Code::Invalid,
                 _ => {}
             }
         }
         next = current.source();
     }
     let text = error.to_string();
-    const DENIED: [&str; 6] =
-        ["403 Forbidden", "401 Unauthorized", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Permission denied"];
+    const DENIED: [&str; 6] = [
+        "403 Forbidden",
+        "401 Unauthorized",
+        "AccessDenied",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "Permission denied",
+    ];
     if DENIED.iter().any(|words| text.contains(words)) {
         Code::Denied
     } else if text.contains("No space left") {

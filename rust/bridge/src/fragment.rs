@@ -20,9 +20,18 @@ pub enum Step {
     Select(Vec<usize>),
     Filter(Arc<dyn PhysicalExpr>),
     Project(Vec<Arc<dyn PhysicalExpr>>, SchemaRef),
-    UnnestList { column: usize, null_handling: NullHandling, schema: SchemaRef },
+    UnnestList {
+        column: usize,
+        null_handling: NullHandling,
+        schema: SchemaRef,
+    },
     /// Several columns, several levels or structs: DataFusion's operator, set up for each batch.
-    UnnestAny { lists: Vec<(usize, usize)>, structs: Vec<usize>, options: UnnestOptions, schema: SchemaRef },
+    UnnestAny {
+        lists: Vec<(usize, usize)>,
+        structs: Vec<usize>,
+        options: UnnestOptions,
+        schema: SchemaRef,
+    },
 }
 
 pub struct Fragment {
@@ -33,7 +42,11 @@ pub struct Fragment {
 
 impl Fragment {
     pub fn new(input: SchemaRef, steps: Vec<Step>, output: SchemaRef) -> Self {
-        Fragment { input, steps, output }
+        Fragment {
+            input,
+            steps,
+            output,
+        }
     }
 
     pub fn check_input(&self, found: &DataType) -> Outcome<()> {
@@ -42,13 +55,21 @@ impl Fragment {
         };
         let wanted = self.input.fields();
         if fields.len() != wanted.len() {
-            let message = format!("rows have {} columns, the source has {}", fields.len(), wanted.len());
+            let message = format!(
+                "rows have {} columns, the source has {}",
+                fields.len(),
+                wanted.len()
+            );
             return Err(BridgeError::internal(message));
         }
         for (field, wanted) in fields.iter().zip(wanted) {
             if field.data_type() != wanted.data_type() {
-                let message =
-                    format!("column '{}' of the rows is {}, not {}", wanted.name(), field.data_type(), wanted.data_type());
+                let message = format!(
+                    "column '{}' of the rows is {}, not {}",
+                    wanted.name(),
+                    field.data_type(),
+                    wanted.data_type()
+                );
                 return Err(BridgeError::internal(message));
             }
         }
@@ -66,7 +87,10 @@ impl Fragment {
 
     /// Names, casts to the output's types, and its NOT NULLs.
     fn finish(&self, batch: RecordBatch) -> Outcome<RecordBatch> {
-        let strict = CastOptions { safe: false, ..Default::default() };
+        let strict = CastOptions {
+            safe: false,
+            ..Default::default()
+        };
         let rows = batch.num_rows();
         let mut columns = Vec::with_capacity(batch.num_columns());
         for (column, field) in batch.columns().iter().zip(self.output.fields()) {
@@ -97,15 +121,28 @@ impl Step {
                 }
                 make(schema, columns, rows)
             }
-            Step::UnnestList { column, null_handling, schema } => unnest_list(&batch, *column, *null_handling, schema),
-            Step::UnnestAny { lists, structs, options, schema } => unnest_any(batch, lists, structs, options, schema),
+            Step::UnnestList {
+                column,
+                null_handling,
+                schema,
+            } => unnest_list(&batch, *column, *null_handling, schema),
+            Step::UnnestAny {
+                lists,
+                structs,
+                options,
+                schema,
+            } => unnest_any(batch, lists, structs, options, schema),
         }
     }
 }
 
 fn make(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> DfResult<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        schema.clone(),
+        columns,
+        &options,
+    )?)
 }
 
 fn filter(predicate: &dyn PhysicalExpr, batch: RecordBatch) -> DfResult<RecordBatch> {
@@ -162,7 +199,11 @@ fn unnest_list(
     let elements = UInt32Array::new(elements.into(), nulls);
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (index, input) in batch.columns().iter().enumerate() {
-        columns.push(if index == column { take(list.values(), &elements, None)? } else { take(input, &rows, None)? });
+        columns.push(if index == column {
+            take(list.values(), &elements, None)?
+        } else {
+            take(input, &rows, None)?
+        });
     }
     make(schema, columns, count)
 }
@@ -175,8 +216,20 @@ fn unnest_any(
     schema: &SchemaRef,
 ) -> DfResult<RecordBatch> {
     let input = MemorySourceConfig::try_new_exec(&[vec![batch.clone()]], batch.schema(), None)?;
-    let lists = lists.iter().map(|(index, depth)| ListUnnest { index_in_input_schema: *index, depth: *depth }).collect();
-    let exec = UnnestExec::new(input, lists, structs.to_vec(), schema.clone(), options.clone())?;
+    let lists = lists
+        .iter()
+        .map(|(index, depth)| ListUnnest {
+            index_in_input_schema: *index,
+            depth: *depth,
+        })
+        .collect();
+    let exec = UnnestExec::new(
+        input,
+        lists,
+        structs.to_vec(),
+        schema.clone(),
+        options.clone(),
+    )?;
     let stream = exec.execute(0, Arc::new(TaskContext::default()))?;
     let batches: Vec<RecordBatch> = futures::executor::block_on(stream.try_collect())?;
     Ok(concat_batches(schema, &batches)?)

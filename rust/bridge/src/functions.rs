@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
+    Volatility,
 };
 
 thread_local! {
@@ -73,13 +74,25 @@ pub fn clock_functions() -> Vec<Arc<ScalarUDF>> {
         ("current_time", &[], Kind::Time),
         ("localtime", &[], Kind::Time),
     ];
-    let signature =
-        || Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::Exact(vec![DataType::Int64])], Volatility::Volatile);
+    let signature = || {
+        Signature::one_of(
+            vec![
+                TypeSignature::Nullary,
+                TypeSignature::Exact(vec![DataType::Int64]),
+            ],
+            Volatility::Volatile,
+        )
+    };
     table
         .into_iter()
         .map(|(name, aliases, kind)| {
             let aliases = aliases.iter().map(|a| a.to_string()).collect();
-            Arc::new(ScalarUDF::from(Clock { name, aliases, kind, signature: signature() }))
+            Arc::new(ScalarUDF::from(Clock {
+                name,
+                aliases,
+                kind,
+                signature: signature(),
+            }))
         })
         .collect()
 }

@@ -70,7 +70,8 @@ impl WeirSlice {
         std::str::from_utf8(self.bytes()).map_err(|_| BridgeError::invalid("text is not UTF-8"))
     }
     unsafe fn json<T: serde::de::DeserializeOwned>(self) -> Outcome<T> {
-        serde_json::from_slice(self.bytes()).map_err(|e| BridgeError::internal(format!("bridge request: {e}")))
+        serde_json::from_slice(self.bytes())
+            .map_err(|e| BridgeError::internal(format!("bridge request: {e}")))
     }
 }
 
@@ -78,7 +79,10 @@ impl WeirText {
     fn new(bytes: Vec<u8>) -> Self {
         let boxed = bytes.into_boxed_slice();
         let size = boxed.len();
-        WeirText { data: Box::into_raw(boxed) as *mut u8, size }
+        WeirText {
+            data: Box::into_raw(boxed) as *mut u8,
+            size,
+        }
     }
 }
 
@@ -113,15 +117,21 @@ fn guard(error: *mut WeirError, body: impl FnOnce() -> Outcome<()>) -> i32 {
 
 /// A handle behind a pointer that may be null.
 unsafe fn handle<'a, T>(pointer: *const T, what: &str) -> Outcome<&'a T> {
-    pointer.as_ref().ok_or_else(|| BridgeError::internal(format!("{what} handle is null")))
+    pointer
+        .as_ref()
+        .ok_or_else(|| BridgeError::internal(format!("{what} handle is null")))
 }
 
 unsafe fn handle_mut<'a, T>(pointer: *mut T, what: &str) -> Outcome<&'a mut T> {
-    pointer.as_mut().ok_or_else(|| BridgeError::internal(format!("{what} handle is null")))
+    pointer
+        .as_mut()
+        .ok_or_else(|| BridgeError::internal(format!("{what} handle is null")))
 }
 
 unsafe fn out<'a, T>(pointer: *mut T) -> Outcome<&'a mut T> {
-    pointer.as_mut().ok_or_else(|| BridgeError::internal("an output pointer is null"))
+    pointer
+        .as_mut()
+        .ok_or_else(|| BridgeError::internal("an output pointer is null"))
 }
 
 unsafe fn free<T>(pointer: *mut T) {
@@ -143,7 +153,8 @@ unsafe fn take_schema(pointer: *mut FFI_ArrowSchema) -> Outcome<SchemaRef> {
 }
 
 fn give_schema(schema: &Schema, target: *mut FFI_ArrowSchema) -> Outcome<()> {
-    let exported = FFI_ArrowSchema::try_from(schema).map_err(|e| BridgeError::internal(e.to_string()))?;
+    let exported =
+        FFI_ArrowSchema::try_from(schema).map_err(|e| BridgeError::internal(e.to_string()))?;
     unsafe {
         out(target)?;
         std::ptr::write(target, exported);
@@ -166,8 +177,16 @@ fn push_down_structs(data: ArrayData) -> ArrayData {
         }
         let nulls = child.nulls().map(|nulls| nulls.slice(offset, length));
         let nulls = NullBuffer::union(parent_nulls, nulls.as_ref());
-        let cut = child.clone().into_builder().offset(child.offset() + offset).len(length);
-        let cut = if *child.data_type() == DataType::Null { cut } else { cut.nulls(nulls) };
+        let cut = child
+            .clone()
+            .into_builder()
+            .offset(child.offset() + offset)
+            .len(length);
+        let cut = if *child.data_type() == DataType::Null {
+            cut
+        } else {
+            cut.nulls(nulls)
+        };
         // Safe: a window of an array that was valid, with more of it null.
         push_down_structs(unsafe { cut.build_unchecked() })
     });
@@ -186,28 +205,48 @@ fn without_masked_nulls(data: ArrayData) -> ArrayData {
         DataType::Struct(fields) => fields.iter().map(|field| !field.is_nullable()).collect(),
         _ => vec![false; data.child_data().len()],
     };
-    let children = data.child_data().iter().zip(required).map(|(child, required)| {
-        let masked = required
-            && child.nulls().is_some_and(|nulls| data.nulls().is_some_and(|parent| parent.contains(nulls)));
-        let child = without_masked_nulls(child.clone());
-        // Safe: the same array with fewer nulls.
-        if masked { unsafe { child.into_builder().nulls(None).build_unchecked() } } else { child }
-    });
+    let children = data
+        .child_data()
+        .iter()
+        .zip(required)
+        .map(|(child, required)| {
+            let masked = required
+                && child
+                    .nulls()
+                    .is_some_and(|nulls| data.nulls().is_some_and(|parent| parent.contains(nulls)));
+            let child = without_masked_nulls(child.clone());
+            // Safe: the same array with fewer nulls.
+            if masked {
+                unsafe { child.into_builder().nulls(None).build_unchecked() }
+            } else {
+                child
+            }
+        });
     let children = children.collect();
-    unsafe { data.clone().into_builder().child_data(children).build_unchecked() }
+    unsafe {
+        data.clone()
+            .into_builder()
+            .child_data(children)
+            .build_unchecked()
+    }
 }
 
 #[no_mangle]
 pub unsafe extern "C" fn weir_text_free(text: WeirText) {
     if !text.data.is_null() {
-        drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(text.data, text.size)));
+        drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(
+            text.data, text.size,
+        )));
     }
 }
 
 #[no_mangle]
 pub unsafe extern "C" fn weir_error_free(error: *mut WeirError) {
     if let Some(error) = error.as_mut() {
-        let empty = || WeirText { data: std::ptr::null_mut(), size: 0 };
+        let empty = || WeirText {
+            data: std::ptr::null_mut(),
+            size: 0,
+        };
         weir_text_free(std::mem::replace(&mut error.message, empty()));
         weir_text_free(std::mem::replace(&mut error.view, empty()));
         error.code = 0;
@@ -241,18 +280,31 @@ pub unsafe extern "C" fn weir_plan(
         let request: plan::Request = request.json()?;
         let mut planned = plan::plan(request, taken)?;
         let fragments = planned.take_fragments().into_iter().map(Some).collect();
-        *target = Box::into_raw(Box::new(WeirPlan { plan: planned, fragments }));
+        *target = Box::into_raw(Box::new(WeirPlan {
+            plan: planned,
+            fragments,
+        }));
         Ok(())
     })
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn weir_plan_schema(plan: *const WeirPlan, schema: *mut FFI_ArrowSchema, error: *mut WeirError) -> i32 {
-    guard(error, || give_schema(&handle(plan, "plan")?.plan.schema, schema))
+pub unsafe extern "C" fn weir_plan_schema(
+    plan: *const WeirPlan,
+    schema: *mut FFI_ArrowSchema,
+    error: *mut WeirError,
+) -> i32 {
+    guard(error, || {
+        give_schema(&handle(plan, "plan")?.plan.schema, schema)
+    })
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn weir_plan_describe(plan: *const WeirPlan, json: *mut WeirText, error: *mut WeirError) -> i32 {
+pub unsafe extern "C" fn weir_plan_describe(
+    plan: *const WeirPlan,
+    json: *mut WeirText,
+    error: *mut WeirError,
+) -> i32 {
     guard(error, || {
         let plan = &handle(plan, "plan")?.plan;
         let described = serde_json::json!({
@@ -271,8 +323,12 @@ pub unsafe extern "C" fn weir_plan_take_fragment(
     error: *mut WeirError,
 ) -> i32 {
     guard(error, || {
-        let taken = handle_mut(plan, "plan")?.fragments.get_mut(branch).and_then(Option::take);
-        let taken = taken.ok_or_else(|| BridgeError::internal("no such branch, or it was taken already"))?;
+        let taken = handle_mut(plan, "plan")?
+            .fragments
+            .get_mut(branch)
+            .and_then(Option::take);
+        let taken = taken
+            .ok_or_else(|| BridgeError::internal("no such branch, or it was taken already"))?;
         *out(fragment)? = Box::into_raw(Box::new(taken));
         Ok(())
     })
@@ -300,12 +356,16 @@ pub unsafe extern "C" fn weir_fragment_eval(
         let array = std::ptr::replace(rows, FFI_ArrowArray::empty());
         let schema = std::ptr::replace(schema, FFI_ArrowSchema::empty());
         let fragment = handle(fragment, "fragment")?;
-        let data_type = DataType::try_from(&schema).map_err(|e| BridgeError::invalid(e.to_string()))?;
+        let data_type =
+            DataType::try_from(&schema).map_err(|e| BridgeError::invalid(e.to_string()))?;
         fragment.check_input(&data_type)?;
         let mut data = from_ffi(array, &schema).map_err(|e| BridgeError::invalid(e.to_string()))?;
         // C++ aligns to 8 bytes, Rust's 128-bit decimals want 16.
         data.align_buffers();
-        let batch = fragment.eval(RecordBatch::from(StructArray::from(push_down_structs(data))), now_us)?;
+        let batch = fragment.eval(
+            RecordBatch::from(StructArray::from(push_down_structs(data))),
+            now_us,
+        )?;
         let output = without_masked_nulls(StructArray::from(batch).into_data());
         let (array, schema) = to_ffi(&output).map_err(|e| BridgeError::internal(e.to_string()))?;
         out(result)?;
@@ -351,19 +411,29 @@ pub unsafe extern "C" fn weir_delta_create(
         let schema = take_schema(schema)?;
         let options: HashMap<String, String> = options.json()?;
         let request: delta::CreateRequest = request.json()?;
-        let created = runtime().block_on(delta::Delta::create(uri.text()?, options, &schema, request))?;
+        let created =
+            runtime().block_on(delta::Delta::create(uri.text()?, options, &schema, request))?;
         *out(table)? = Box::into_raw(Box::new(created));
         Ok(())
     })
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn weir_delta_refresh(table: *const delta::Delta, error: *mut WeirError) -> i32 {
-    guard(error, || runtime().block_on(handle(table, "table")?.refresh()))
+pub unsafe extern "C" fn weir_delta_refresh(
+    table: *const delta::Delta,
+    error: *mut WeirError,
+) -> i32 {
+    guard(error, || {
+        runtime().block_on(handle(table, "table")?.refresh())
+    })
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn weir_delta_version(table: *const delta::Delta, version: *mut i64, error: *mut WeirError) -> i32 {
+pub unsafe extern "C" fn weir_delta_version(
+    table: *const delta::Delta,
+    version: *mut i64,
+    error: *mut WeirError,
+) -> i32 {
     guard(error, || {
         *out(version)? = runtime().block_on(handle(table, "table")?.version())?;
         Ok(())
@@ -376,7 +446,12 @@ pub unsafe extern "C" fn weir_delta_schema(
     schema: *mut FFI_ArrowSchema,
     error: *mut WeirError,
 ) -> i32 {
-    guard(error, || give_schema(&runtime().block_on(handle(table, "table")?.schema())?, schema))
+    guard(error, || {
+        give_schema(
+            &runtime().block_on(handle(table, "table")?.schema())?,
+            schema,
+        )
+    })
 }
 
 #[no_mangle]
@@ -417,7 +492,11 @@ pub unsafe extern "C" fn weir_delta_commit(
     error: *mut WeirError,
 ) -> i32 {
     guard(error, || {
-        let new_schema = if new_schema.is_null() { None } else { Some(take_schema(new_schema)?) };
+        let new_schema = if new_schema.is_null() {
+            None
+        } else {
+            Some(take_schema(new_schema)?)
+        };
         let commit: delta::CommitRequest = commit.json()?;
         *out(version)? = runtime().block_on(handle(table, "table")?.commit(commit, new_schema))?;
         Ok(())
@@ -489,8 +568,14 @@ pub unsafe extern "C" fn weir_objects_list(
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn weir_objects_remove(objects: *const objects::Objects, path: WeirSlice, error: *mut WeirError) -> i32 {
-    guard(error, || runtime().block_on(handle(objects, "objects")?.remove(path.text()?)))
+pub unsafe extern "C" fn weir_objects_remove(
+    objects: *const objects::Objects,
+    path: WeirSlice,
+    error: *mut WeirError,
+) -> i32 {
+    guard(error, || {
+        runtime().block_on(handle(objects, "objects")?.remove(path.text()?))
+    })
 }
 
 #[no_mangle]
@@ -513,14 +598,21 @@ pub unsafe extern "C" fn weir_objects_free(objects: *mut objects::Objects) {
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn weir_writer_write(writer: *mut objects::Writer, bytes: WeirSlice, error: *mut WeirError) -> i32 {
+pub unsafe extern "C" fn weir_writer_write(
+    writer: *mut objects::Writer,
+    bytes: WeirSlice,
+    error: *mut WeirError,
+) -> i32 {
     guard(error, || {
         runtime().block_on(handle_mut(writer, "writer")?.write(bytes.bytes()))
     })
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn weir_writer_close(writer: *mut objects::Writer, error: *mut WeirError) -> i32 {
+pub unsafe extern "C" fn weir_writer_close(
+    writer: *mut objects::Writer,
+    error: *mut WeirError,
+) -> i32 {
     guard(error, || {
         runtime().block_on(handle_mut(writer, "writer")?.close())
     })
@@ -555,7 +647,11 @@ pub unsafe extern "C" fn weir_query(
 #[no_mangle]
 pub unsafe extern "C" fn weir_scalar_functions(json: *mut WeirText, error: *mut WeirError) -> i32 {
     guard(error, || {
-        *out(json)? = WeirText::new(serde_json::json!(plan::scalar_functions()).to_string().into_bytes());
+        *out(json)? = WeirText::new(
+            serde_json::json!(plan::scalar_functions())
+                .to_string()
+                .into_bytes(),
+        );
         Ok(())
     })
 }

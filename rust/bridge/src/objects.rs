@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use deltalake_core::logstore::{
-    default_logstore, logstore_factories, object_store_factories, LogStore, LogStoreFactory, ObjectStoreFactory,
-    ObjectStoreRef, StorageConfig,
+    default_logstore, logstore_factories, object_store_factories, LogStore, LogStoreFactory,
+    ObjectStoreFactory, ObjectStoreRef, StorageConfig,
 };
 use deltalake_core::{DeltaResult, DeltaTableError};
 use futures::TryStreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig, WriteMultipart};
+use object_store::{
+    BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig,
+    WriteMultipart,
+};
 use url::Url;
 
 use crate::error::{object_error, BridgeError, Code, Outcome};
@@ -36,10 +39,14 @@ fn bucket(url: &Url, options: &HashMap<String, String>) -> object_store::Result<
     let client = ClientOptions::new()
         .with_connect_timeout(Duration::from_secs(5))
         .with_timeout(Duration::from_secs(60));
-    let mut builder = AmazonS3Builder::new().with_bucket_name(name).with_retry(retry);
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(name)
+        .with_retry(retry);
     let mut allow_http = false;
     for (key, value) in options {
-        let Ok(known) = key.parse::<AmazonS3ConfigKey>() else { continue };
+        let Ok(known) = key.parse::<AmazonS3ConfigKey>() else {
+            continue;
+        };
         if known == AmazonS3ConfigKey::Endpoint && value.starts_with("http://") {
             allow_http = true;
         }
@@ -55,8 +62,13 @@ fn bucket(url: &Url, options: &HashMap<String, String>) -> object_store::Result<
 struct S3Factory;
 
 impl ObjectStoreFactory for S3Factory {
-    fn parse_url_opts(&self, url: &Url, config: &StorageConfig) -> DeltaResult<(ObjectStoreRef, Path)> {
-        let store = bucket(url, &config.raw).map_err(|source| DeltaTableError::ObjectStore { source })?;
+    fn parse_url_opts(
+        &self,
+        url: &Url,
+        config: &StorageConfig,
+    ) -> DeltaResult<(ObjectStoreRef, Path)> {
+        let store =
+            bucket(url, &config.raw).map_err(|source| DeltaTableError::ObjectStore { source })?;
         Ok((Arc::new(store), Path::from_url_path(url.path())?))
     }
 }
@@ -69,7 +81,12 @@ impl LogStoreFactory for S3Factory {
         location: &Url,
         options: &StorageConfig,
     ) -> DeltaResult<Arc<dyn LogStore>> {
-        Ok(default_logstore(prefixed_store, root_store, location, options))
+        Ok(default_logstore(
+            prefixed_store,
+            root_store,
+            location,
+            options,
+        ))
     }
 }
 
@@ -93,18 +110,31 @@ pub struct Objects {
 
 impl Objects {
     pub fn open(uri: &str, options: &HashMap<String, String>) -> Outcome<Self> {
-        let url = Url::parse(uri).map_err(|e| BridgeError::invalid(format!("'{uri}' is not a URI: {e}")))?;
+        let url = Url::parse(uri)
+            .map_err(|e| BridgeError::invalid(format!("'{uri}' is not a URI: {e}")))?;
         if !matches!(url.scheme(), "s3" | "s3a") || url.host_str().is_none_or(str::is_empty) {
-            return Err(BridgeError::invalid(format!("'{uri}' is not s3://bucket/path")));
+            return Err(BridgeError::invalid(format!(
+                "'{uri}' is not s3://bucket/path"
+            )));
         }
         let store = bucket(&url, options).map_err(|e| object_error(e, uri))?;
-        let root = Path::from_url_path(url.path()).map_err(|e| BridgeError::invalid(format!("'{uri}': {e}")))?;
-        Ok(Objects { store: Arc::new(store), root, uri: uri.to_string() })
+        let root = Path::from_url_path(url.path())
+            .map_err(|e| BridgeError::invalid(format!("'{uri}': {e}")))?;
+        Ok(Objects {
+            store: Arc::new(store),
+            root,
+            uri: uri.to_string(),
+        })
     }
 
     fn path(&self, relative: &str) -> Outcome<Path> {
-        let all = if self.root.as_ref().is_empty() { relative.to_string() } else { format!("{}/{relative}", self.root) };
-        Path::parse(&all).map_err(|e| BridgeError::invalid(format!("object path '{relative}': {e}")))
+        let all = if self.root.as_ref().is_empty() {
+            relative.to_string()
+        } else {
+            format!("{}/{relative}", self.root)
+        };
+        Path::parse(&all)
+            .map_err(|e| BridgeError::invalid(format!("object path '{relative}': {e}")))
     }
 
     fn named(&self, relative: &str) -> String {
@@ -112,13 +142,28 @@ impl Objects {
     }
 
     pub async fn put(&self, path: &str, bytes: Vec<u8>, if_absent: bool) -> Outcome<()> {
-        let mode = if if_absent { PutMode::Create } else { PutMode::Overwrite };
-        let options = PutOptions { mode, ..Default::default() };
-        match self.store.put_opts(&self.path(path)?, bytes.into(), options).await {
+        let mode = if if_absent {
+            PutMode::Create
+        } else {
+            PutMode::Overwrite
+        };
+        let options = PutOptions {
+            mode,
+            ..Default::default()
+        };
+        match self
+            .store
+            .put_opts(&self.path(path)?, bytes.into(), options)
+            .await
+        {
             Ok(_) => Ok(()),
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) if if_absent => {
-                Err(BridgeError::new(Code::AlreadyExists, format!("{} is there already", self.named(path))))
-            }
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) if if_absent => Err(BridgeError::new(
+                Code::AlreadyExists,
+                format!("{} is there already", self.named(path)),
+            )),
             Err(e) => Err(object_error(e, &self.named(path))),
         }
     }
@@ -132,15 +177,26 @@ impl Objects {
     /// Paths below a folder, relative to the root, sorted.
     pub async fn list(&self, prefix: &str) -> Outcome<Vec<String>> {
         let prefix = prefix.trim_end_matches('/');
-        let folder = if prefix.is_empty() { self.root.clone() } else { self.path(prefix)? };
+        let folder = if prefix.is_empty() {
+            self.root.clone()
+        } else {
+            self.path(prefix)?
+        };
         let found: Vec<_> = self
             .store
             .list(Some(&folder))
             .try_collect()
             .await
             .map_err(|e| object_error(e, &self.named(prefix)))?;
-        let cut = if self.root.as_ref().is_empty() { 0 } else { self.root.as_ref().len() + 1 };
-        let mut paths: Vec<String> = found.iter().map(|meta| meta.location.as_ref()[cut..].to_string()).collect();
+        let cut = if self.root.as_ref().is_empty() {
+            0
+        } else {
+            self.root.as_ref().len() + 1
+        };
+        let mut paths: Vec<String> = found
+            .iter()
+            .map(|meta| meta.location.as_ref()[cut..].to_string())
+            .collect();
         paths.sort();
         Ok(paths)
     }
@@ -154,7 +210,14 @@ impl Objects {
 
     pub fn writer(&self, path: &str) -> Outcome<Writer> {
         let location = self.path(path)?;
-        Ok(Writer { store: self.store.clone(), location, name: self.named(path), buffer: Vec::new(), upload: None, closed: false })
+        Ok(Writer {
+            store: self.store.clone(),
+            location,
+            name: self.named(path),
+            buffer: Vec::new(),
+            upload: None,
+            closed: false,
+        })
     }
 }
 
@@ -171,30 +234,47 @@ pub struct Writer {
 impl Writer {
     pub async fn write(&mut self, bytes: &[u8]) -> Outcome<()> {
         if self.closed {
-            return Err(BridgeError::internal(format!("{}: written after close", self.name)));
+            return Err(BridgeError::internal(format!(
+                "{}: written after close",
+                self.name
+            )));
         }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() < PART_BYTES {
             return Ok(());
         }
         if self.upload.is_none() {
-            let upload = self.store.put_multipart(&self.location).await.map_err(|e| object_error(e, &self.name))?;
+            let upload = self
+                .store
+                .put_multipart(&self.location)
+                .await
+                .map_err(|e| object_error(e, &self.name))?;
             self.upload = Some(WriteMultipart::new_with_chunk_size(upload, PART_BYTES));
         }
         let upload = self.upload.as_mut().expect("set above");
-        upload.wait_for_capacity(PARTS_IN_FLIGHT).await.map_err(|e| object_error(e, &self.name))?;
+        upload
+            .wait_for_capacity(PARTS_IN_FLIGHT)
+            .await
+            .map_err(|e| object_error(e, &self.name))?;
         upload.put(Bytes::from(std::mem::take(&mut self.buffer)));
         Ok(())
     }
 
     pub async fn close(&mut self) -> Outcome<()> {
         if self.closed {
-            return Err(BridgeError::internal(format!("{}: closed twice", self.name)));
+            return Err(BridgeError::internal(format!(
+                "{}: closed twice",
+                self.name
+            )));
         }
         self.closed = true;
         let rest = std::mem::take(&mut self.buffer);
         let finished = match self.upload.take() {
-            None => self.store.put(&self.location, rest.into()).await.map(|_| ()),
+            None => self
+                .store
+                .put(&self.location, rest.into())
+                .await
+                .map(|_| ()),
             Some(mut upload) => {
                 upload.put(Bytes::from(rest));
                 upload.finish().await.map(|_| ())

@@ -10,7 +10,9 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{plan_err, DFSchema, DFSchemaRef, Result as DfResult, TableReference};
 use datafusion::datasource::{provider_as_source, TableProvider, TableType, ViewTable};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan, Unnest, Volatility};
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, TableScan, Unnest, Volatility,
+};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
@@ -103,7 +105,12 @@ fn session() -> SessionContext {
 }
 
 pub fn scalar_functions() -> Vec<String> {
-    let mut names: Vec<_> = session().state().scalar_functions().keys().cloned().collect();
+    let mut names: Vec<_> = session()
+        .state()
+        .scalar_functions()
+        .keys()
+        .cloned()
+        .collect();
     names.sort();
     names
 }
@@ -119,8 +126,12 @@ pub fn plan(request: Request, mut schemas: Vec<SchemaRef>) -> Outcome<Plan> {
         register_table(&context, table, schema)?;
         inputs.insert(table.name.clone(), schema.clone());
     }
-    let known: Vec<&str> =
-        request.tables.iter().map(|t| t.name.as_str()).chain(request.views.iter().map(|v| v.name.as_str())).collect();
+    let known: Vec<&str> = request
+        .tables
+        .iter()
+        .map(|t| t.name.as_str())
+        .chain(request.views.iter().map(|v| v.name.as_str()))
+        .collect();
     for (index, view) in request.views.iter().enumerate() {
         let in_view = |mut failure: BridgeError| {
             failure.view = view.name.clone();
@@ -128,11 +139,12 @@ pub fn plan(request: Request, mut schemas: Vec<SchemaRef>) -> Outcome<Plan> {
         };
         let planned = plan_text(&context, &view.query).map_err(in_view)?;
         let provider = Arc::new(ViewTable::new(planned, None));
-        context.register_table(TableReference::bare(view.name.as_str()), provider).map_err(|e| {
-            in_view(planning_error(e, &view.query))
-        })?;
+        context
+            .register_table(TableReference::bare(view.name.as_str()), provider)
+            .map_err(|e| in_view(planning_error(e, &view.query)))?;
     }
-    let logical = plan_text(&context, &request.query).map_err(|failure| with_known_tables(failure, &known))?;
+    let logical = plan_text(&context, &request.query)
+        .map_err(|failure| with_known_tables(failure, &known))?;
     let state = context.state();
     let to_error = |e| planning_error(e, &request.query);
     let optimized = state.optimize(&logical).map_err(to_error)?;
@@ -148,7 +160,11 @@ pub fn plan(request: Request, mut schemas: Vec<SchemaRef>) -> Outcome<Plan> {
     };
     for branch in branches {
         let input = &inputs[&branch.source];
-        plan.fragments.push(Fragment::new(with_row(input), branch.steps, with_row(&schema)));
+        plan.fragments.push(Fragment::new(
+            with_row(input),
+            branch.steps,
+            with_row(&schema),
+        ));
         plan.sources.push(branch.source);
     }
     Ok(plan)
@@ -163,7 +179,11 @@ fn register_table(context: &SessionContext, table: &Table, schema: &SchemaRef) -
         table.order.clone()
     };
     let reference = TableReference::bare(table.name.as_str());
-    let as_is = names.len() == schema.fields().len() && names.iter().zip(schema.fields()).all(|(n, f)| n == f.name());
+    let as_is = names.len() == schema.fields().len()
+        && names
+            .iter()
+            .zip(schema.fields())
+            .all(|(n, f)| n == f.name());
     let provider = if table.computed.is_empty() && as_is {
         provider
     } else {
@@ -173,12 +193,20 @@ fn register_table(context: &SessionContext, table: &Table, schema: &SchemaRef) -
         let mut columns = Vec::new();
         for name in &names {
             let column = match table.computed.iter().find(|(computed, _)| computed == name) {
-                Some((_, text)) => computed_column(&state, raw.schema(), text).map_err(|mut failure| {
-                    failure.message = format!("computed column '{name}' of table '{}': {}", table.name, failure.message);
-                    (failure.line, failure.column) = (0, 0);
-                    failure
-                })?,
-                None => Expr::Column(datafusion::common::Column::new(Some(reference.clone()), name)),
+                Some((_, text)) => {
+                    computed_column(&state, raw.schema(), text).map_err(|mut failure| {
+                        failure.message = format!(
+                            "computed column '{name}' of table '{}': {}",
+                            table.name, failure.message
+                        );
+                        (failure.line, failure.column) = (0, 0);
+                        failure
+                    })?
+                }
+                None => Expr::Column(datafusion::common::Column::new(
+                    Some(reference.clone()),
+                    name,
+                )),
             };
             columns.push(column.alias(name));
         }
@@ -189,28 +217,40 @@ fn register_table(context: &SessionContext, table: &Table, schema: &SchemaRef) -
         })?;
         Arc::new(ViewTable::new(view, None))
     };
-    context.register_table(reference, provider).map_err(|e| planning_error(e, ""))?;
+    context
+        .register_table(reference, provider)
+        .map_err(|e| planning_error(e, ""))?;
     Ok(())
 }
 
 fn computed_column(state: &SessionState, schema: &DFSchema, text: &str) -> Outcome<Expr> {
     let to_error = |e| planning_error(e, text);
     let dialect = GenericDialect {};
-    let mut parser = DFParserBuilder::new(text).with_dialect(&dialect).build().map_err(to_error)?;
+    let mut parser = DFParserBuilder::new(text)
+        .with_dialect(&dialect)
+        .build()
+        .map_err(to_error)?;
     let mut parsed = parser.parse_into_expr().map_err(to_error)?;
     name_dot_fields(&mut parsed.expr);
-    let expression = state.create_logical_expr_from_sql_expr(parsed, schema).map_err(to_error)?;
+    let expression = state
+        .create_logical_expr_from_sql_expr(parsed, schema)
+        .map_err(to_error)?;
     refuse_expressions(&[expression.clone()], text)?;
     // Types are checked here, where the column's name is known.
     use datafusion::logical_expr::ExprSchemable;
-    expression.get_type(schema).map_err(|e| planning_error(e, text))?;
+    expression
+        .get_type(schema)
+        .map_err(|e| planning_error(e, text))?;
     Ok(expression)
 }
 
 fn plan_text(context: &SessionContext, text: &str) -> Outcome<LogicalPlan> {
     let to_error = |e| planning_error(e, text);
     let dialect = GenericDialect {};
-    let mut parser = DFParserBuilder::new(text).with_dialect(&dialect).build().map_err(to_error)?;
+    let mut parser = DFParserBuilder::new(text)
+        .with_dialect(&dialect)
+        .build()
+        .map_err(to_error)?;
     let mut statements = parser.parse_statements().map_err(to_error)?;
     if statements.len() != 1 {
         return Err(BridgeError::invalid("one query is expected here"));
@@ -227,14 +267,17 @@ fn plan_text(context: &SessionContext, text: &str) -> Outcome<LogicalPlan> {
         _ => return Err(BridgeError::invalid("a SELECT is expected here")),
     }
     let state = context.state();
-    let logical = crate::runtime().block_on(state.statement_to_plan(statement)).map_err(to_error)?;
+    let logical = crate::runtime()
+        .block_on(state.statement_to_plan(statement))
+        .map_err(to_error)?;
     refuse(&logical, text)?;
     Ok(logical)
 }
 
 // ---- what is refused
 
-const LATER: &str = "arrives with the event-time and joins issue; this version runs stateless SQL only";
+const LATER: &str =
+    "arrives with the event-time and joins issue; this version runs stateless SQL only";
 
 fn refuse(plan: &LogicalPlan, text: &str) -> Outcome<()> {
     let mut refusal = None;
@@ -245,7 +288,11 @@ fn refuse(plan: &LogicalPlan, text: &str) -> Outcome<()> {
                 refusal = Some((failure.message, ""));
             }
         }
-        Ok(if refusal.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok(if refusal.is_some() {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     });
     walked.map_err(|e| planning_error(e, text))?;
     match refusal {
@@ -272,8 +319,13 @@ fn refusal_of(node: &LogicalPlan) -> Option<(String, &'static str)> {
         LogicalPlan::TableScan(scan) if scan.fetch.is_some() => later("LIMIT", "LIMIT"),
         LogicalPlan::TableScan(_) => None,
         LogicalPlan::EmptyRelation(empty) if !empty.produce_one_row => None,
-        LogicalPlan::EmptyRelation(_) => Some(("the query reads no table: a FROM is needed".into(), "SELECT")),
-        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => later("an aggregate function", ""),
+        LogicalPlan::EmptyRelation(_) => Some((
+            "the query reads no table: a FROM is needed".into(),
+            "SELECT",
+        )),
+        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => {
+            later("an aggregate function", "")
+        }
         LogicalPlan::Aggregate(_) => later("GROUP BY", "GROUP"),
         LogicalPlan::Distinct(_) => later("DISTINCT (or UNION without ALL)", "DISTINCT"),
         LogicalPlan::Join(_) => later("a join", "JOIN"),
@@ -282,8 +334,14 @@ fn refusal_of(node: &LogicalPlan) -> Option<(String, &'static str)> {
         LogicalPlan::Limit(_) => later("LIMIT", "LIMIT"),
         LogicalPlan::Subquery(_) => later("a subquery within an expression", ""),
         LogicalPlan::RecursiveQuery(_) => later("WITH RECURSIVE", "RECURSIVE"),
-        LogicalPlan::Values(_) => Some(("VALUES is no source here: read FROM a table".into(), "VALUES")),
-        other => Some((format!("{} is not supported in a pipeline's query", other.display()), "")),
+        LogicalPlan::Values(_) => Some((
+            "VALUES is no source here: read FROM a table".into(),
+            "VALUES",
+        )),
+        other => Some((
+            format!("{} is not supported in a pipeline's query", other.display()),
+            "",
+        )),
     }
 }
 
@@ -293,14 +351,19 @@ fn refuse_expressions(expressions: &[Expr], text: &str) -> Outcome<()> {
         expression
             .apply(|part| {
                 found = match part {
-                    Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) => {
-                        Some("a subquery within an expression")
-                    }
+                    Expr::ScalarSubquery(_)
+                    | Expr::Exists(_)
+                    | Expr::InSubquery(_)
+                    | Expr::SetComparison(_) => Some("a subquery within an expression"),
                     Expr::AggregateFunction(_) => Some("an aggregate function"),
                     Expr::WindowFunction(_) => Some("a window function (OVER)"),
                     _ => None,
                 };
-                Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+                Ok(if found.is_some() {
+                    TreeNodeRecursion::Stop
+                } else {
+                    TreeNodeRecursion::Continue
+                })
             })
             .map_err(|e| planning_error(e, text))?;
         if let Some(found) = found {
@@ -335,7 +398,11 @@ struct Branch {
     schema: DFSchemaRef,
 }
 
-fn compile(state: &SessionState, plan: &LogicalPlan, inputs: &HashMap<String, SchemaRef>) -> DfResult<Vec<Branch>> {
+fn compile(
+    state: &SessionState,
+    plan: &LogicalPlan,
+    inputs: &HashMap<String, SchemaRef>,
+) -> DfResult<Vec<Branch>> {
     match plan {
         LogicalPlan::TableScan(scan) => compile_scan(scan, inputs),
         LogicalPlan::EmptyRelation(_) => Ok(vec![]),
@@ -361,7 +428,8 @@ fn compile(state: &SessionState, plan: &LogicalPlan, inputs: &HashMap<String, Sc
         LogicalPlan::Filter(filter) => {
             let mut branches = compile(state, &filter.input, inputs)?;
             for branch in &mut branches {
-                let predicate = state.create_physical_expr(filter.predicate.clone(), &branch.schema)?;
+                let predicate =
+                    state.create_physical_expr(filter.predicate.clone(), &branch.schema)?;
                 branch.steps.push(Step::Filter(predicate));
             }
             Ok(branches)
@@ -372,16 +440,23 @@ fn compile(state: &SessionState, plan: &LogicalPlan, inputs: &HashMap<String, Sc
             for branch in &mut branches {
                 let mut expressions = Vec::new();
                 for expression in &projection.expr {
-                    expressions.push(state.create_physical_expr(expression.clone(), &branch.schema)?);
+                    expressions
+                        .push(state.create_physical_expr(expression.clone(), &branch.schema)?);
                 }
                 let row = Expr::Column(datafusion::common::Column::new_unqualified(ROW));
                 expressions.push(state.create_physical_expr(row, &branch.schema)?);
                 let before = branch.schema.as_arrow();
                 let mut fields = Vec::new();
                 for (expression, field) in expressions.iter().zip(schema.fields()) {
-                    fields.push(Field::new(field.name(), expression.data_type(before)?, true));
+                    fields.push(Field::new(
+                        field.name(),
+                        expression.data_type(before)?,
+                        true,
+                    ));
                 }
-                branch.steps.push(Step::Project(expressions, Arc::new(Schema::new(fields))));
+                branch
+                    .steps
+                    .push(Step::Project(expressions, Arc::new(Schema::new(fields))));
                 branch.schema = schema.clone();
             }
             Ok(branches)
@@ -390,7 +465,9 @@ fn compile(state: &SessionState, plan: &LogicalPlan, inputs: &HashMap<String, Sc
             let schema = df_with_row(&unnest.schema)?;
             let mut branches = compile(state, &unnest.input, inputs)?;
             for branch in &mut branches {
-                branch.steps.push(unnest_step(unnest, &branch.schema, &schema));
+                branch
+                    .steps
+                    .push(unnest_step(unnest, &branch.schema, &schema));
                 branch.schema = schema.clone();
             }
             Ok(branches)
@@ -414,15 +491,26 @@ fn compile_scan(scan: &TableScan, inputs: &HashMap<String, SchemaRef>) -> DfResu
         indices.push(input.fields().len());
         steps.push(Step::Select(indices));
     }
-    Ok(vec![Branch { source, steps, schema }])
+    Ok(vec![Branch {
+        source,
+        steps,
+        schema,
+    }])
 }
 
 fn unnest_step(unnest: &Unnest, before: &DFSchema, after: &DFSchema) -> Step {
     let loose = |schema: &DFSchema| {
-        let fields: Vec<_> = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+        let fields: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|f| f.as_ref().clone().with_nullable(true))
+            .collect();
         Arc::new(Schema::new(fields))
     };
-    if let ([(column, list)], []) = (unnest.list_type_columns.as_slice(), unnest.struct_type_columns.as_slice()) {
+    if let ([(column, list)], []) = (
+        unnest.list_type_columns.as_slice(),
+        unnest.struct_type_columns.as_slice(),
+    ) {
         if list.depth == 1 && matches!(before.field(*column).data_type(), DataType::List(_)) {
             return Step::UnnestList {
                 column: *column,
@@ -432,7 +520,11 @@ fn unnest_step(unnest: &Unnest, before: &DFSchema, after: &DFSchema) -> Step {
         }
     }
     Step::UnnestAny {
-        lists: unnest.list_type_columns.iter().map(|(index, list)| (*index, list.depth)).collect(),
+        lists: unnest
+            .list_type_columns
+            .iter()
+            .map(|(index, list)| (*index, list.depth))
+            .collect(),
         structs: unnest.struct_type_columns.clone(),
         options: unnest.options.clone(),
         schema: loose(after),
@@ -440,10 +532,15 @@ fn unnest_step(unnest: &Unnest, before: &DFSchema, after: &DFSchema) -> Step {
 }
 
 fn df_with_row(schema: &DFSchema) -> DfResult<DFSchemaRef> {
-    let mut fields: Vec<(Option<TableReference>, FieldRef)> =
-        schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone())).collect();
+    let mut fields: Vec<(Option<TableReference>, FieldRef)> = schema
+        .iter()
+        .map(|(qualifier, field)| (qualifier.cloned(), field.clone()))
+        .collect();
     fields.push((None, Arc::new(Field::new(ROW, DataType::Int32, true))));
-    Ok(Arc::new(DFSchema::new_with_metadata(fields, HashMap::new())?))
+    Ok(Arc::new(DFSchema::new_with_metadata(
+        fields,
+        HashMap::new(),
+    )?))
 }
 
 fn with_row(schema: &SchemaRef) -> SchemaRef {
@@ -458,20 +555,33 @@ fn output_schema(query: &DFSchema, target: Option<&SchemaRef>, text: &str) -> Ou
     let mut fields = Vec::new();
     let Some(target) = target else {
         for (index, field) in found.iter().enumerate() {
-            if found[..index].iter().any(|earlier| earlier.name() == field.name()) {
+            if found[..index]
+                .iter()
+                .any(|earlier| earlier.name() == field.name())
+            {
                 let name = field.name();
-                let message = format!("two columns are called '{name}': give one of them another name with AS");
+                let message = format!(
+                    "two columns are called '{name}': give one of them another name with AS"
+                );
                 let mut failure = BridgeError::invalid(message);
                 (failure.line, failure.column) = find_identifier(text, name).unwrap_or((0, 0));
                 return Err(failure);
             }
-            fields.push(Field::new(field.name(), signed(field.data_type()), field.is_nullable()));
+            fields.push(Field::new(
+                field.name(),
+                signed(field.data_type()),
+                field.is_nullable(),
+            ));
         }
         return Ok(Arc::new(Schema::new(fields)));
     };
     if found.len() != target.fields().len() {
         let names = |fields: &arrow::datatypes::Fields| {
-            fields.iter().map(|f| f.name().as_str()).collect::<Vec<_>>().join(", ")
+            fields
+                .iter()
+                .map(|f| f.name().as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         return Err(BridgeError::invalid(format!(
             "the query gives {} column(s) ({}), the sink has {} ({})",
@@ -495,7 +605,11 @@ fn output_schema(query: &DFSchema, target: Option<&SchemaRef>, text: &str) -> Ou
             (failure.line, failure.column) = find_identifier(text, from.name()).unwrap_or((0, 0));
             return Err(failure);
         }
-        fields.push(Field::new(to.name(), to.data_type().clone(), from.is_nullable()));
+        fields.push(Field::new(
+            to.name(),
+            to.data_type().clone(),
+            from.is_nullable(),
+        ));
     }
     Ok(Arc::new(Schema::new(fields)))
 }
@@ -515,11 +629,20 @@ fn tree(plan: &LogicalPlan) -> serde_json::Value {
             json!({"node": "project", "detail": shown(&projection.expr), "inputs": inputs()})
         }
         LogicalPlan::Unnest(unnest) => {
-            let columns: Vec<_> = unnest.exec_columns.iter().map(|c| c.name.as_str()).collect();
+            let columns: Vec<_> = unnest
+                .exec_columns
+                .iter()
+                .map(|c| c.name.as_str())
+                .collect();
             json!({"node": "unnest", "detail": columns.join(", "), "inputs": inputs()})
         }
         LogicalPlan::TableScan(scan) => {
-            let columns: Vec<_> = scan.projected_schema.fields().iter().map(|f| f.name().as_str()).collect();
+            let columns: Vec<_> = scan
+                .projected_schema
+                .fields()
+                .iter()
+                .map(|f| f.name().as_str())
+                .collect();
             json!({"node": "source", "detail": format!("{} ({})", scan.table_name.table(), columns.join(", ")),
                    "inputs": []})
         }

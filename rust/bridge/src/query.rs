@@ -35,7 +35,9 @@ pub fn run(tables: Vec<Table>, sql: &str) -> Outcome<Reader> {
 }
 
 async fn start(tables: Vec<Table>, sql: &str) -> Outcome<Reader> {
-    let mut config = SessionConfig::new().with_target_partitions(2).with_information_schema(true);
+    let mut config = SessionConfig::new()
+        .with_target_partitions(2)
+        .with_information_schema(true);
     {
         let options = config.options_mut();
         options.sql_parser.enable_ident_normalization = false;
@@ -50,23 +52,40 @@ async fn start(tables: Vec<Table>, sql: &str) -> Outcome<Reader> {
     let named = named_tables(&context, sql)?;
     for table in tables {
         // A table that the query does not name is not opened: it may not exist yet, and opening costs a listing.
-        if !named.as_ref().is_none_or(|names| names.contains(&(table.schema.clone(), table.name.clone()))) {
+        if !named
+            .as_ref()
+            .is_none_or(|names| names.contains(&(table.schema.clone(), table.name.clone())))
+        {
             continue;
         }
         let delta = open_table(&table.uri, table.options).await?;
-        delta.update_datafusion_session(&context.state()).map_err(|e| storage_error(e, &table.name))?;
-        let provider = delta.table_provider().build().await.map_err(|e| planning_error(e, sql))?;
+        delta
+            .update_datafusion_session(&context.state())
+            .map_err(|e| storage_error(e, &table.name))?;
+        let provider = delta
+            .table_provider()
+            .build()
+            .await
+            .map_err(|e| planning_error(e, sql))?;
         let reference = if table.schema.is_empty() {
             TableReference::bare(table.name)
         } else {
             ensure_schema(&context, &table.schema)?;
             TableReference::partial(table.schema, table.name)
         };
-        context.register_table(reference, Arc::new(provider)).map_err(|e| planning_error(e, sql))?;
+        context
+            .register_table(reference, Arc::new(provider))
+            .map_err(|e| planning_error(e, sql))?;
     }
     // Queries read: no DDL, no DML, no SET.
-    let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let frame = context.sql_with_options(sql, read_only).await.map_err(|e| planning_error(e, sql))?;
+    let read_only = SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false);
+    let frame = context
+        .sql_with_options(sql, read_only)
+        .await
+        .map_err(|e| planning_error(e, sql))?;
     let stream = frame.execute_stream().await.map_err(eval_error)?;
     let fields: Vec<_> = stream
         .schema()
@@ -74,16 +93,25 @@ async fn start(tables: Vec<Table>, sql: &str) -> Outcome<Reader> {
         .iter()
         .map(|f| Field::new(f.name(), plain(f.data_type()), f.is_nullable()))
         .collect();
-    Ok(Reader { stream, schema: Arc::new(Schema::new(fields)), _context: context })
+    Ok(Reader {
+        stream,
+        schema: Arc::new(Schema::new(fields)),
+        _context: context,
+    })
 }
 
 /// (schema, name) of every table that the query names; None when it asks the catalog, so that all have to be there.
 fn named_tables(context: &SessionContext, sql: &str) -> Outcome<Option<HashSet<(String, String)>>> {
     let state = context.state();
     let dialect = state.config_options().sql_parser.dialect;
-    let statement = state.sql_to_statement(sql, &dialect).map_err(|e| planning_error(e, sql))?;
+    let statement = state
+        .sql_to_statement(sql, &dialect)
+        .map_err(|e| planning_error(e, sql))?;
     let mut names = HashSet::new();
-    for reference in state.resolve_table_references(&statement).map_err(|e| planning_error(e, sql))? {
+    for reference in state
+        .resolve_table_references(&statement)
+        .map_err(|e| planning_error(e, sql))?
+    {
         let schema = reference.schema().unwrap_or_default().to_string();
         if schema == "information_schema" {
             return Ok(None);
@@ -94,7 +122,9 @@ fn named_tables(context: &SessionContext, sql: &str) -> Outcome<Option<HashSet<(
 }
 
 fn ensure_schema(context: &SessionContext, name: &str) -> Outcome<()> {
-    let catalog = context.catalog("datafusion").ok_or_else(|| BridgeError::internal("no catalog"))?;
+    let catalog = context
+        .catalog("datafusion")
+        .ok_or_else(|| BridgeError::internal("no catalog"))?;
     if catalog.schema(name).is_none() {
         let schema = Arc::new(MemorySchemaProvider::new());
         catalog.register_schema(name, schema).map_err(eval_error)?;
@@ -131,7 +161,11 @@ fn plain_batch(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Ar
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (column, field) in batch.columns().iter().zip(schema.fields()) {
         let same = column.data_type() == field.data_type() || *field.data_type() == DataType::Null;
-        columns.push(if same { column.clone() } else { arrow::compute::cast(column, field.data_type())? });
+        columns.push(if same {
+            column.clone()
+        } else {
+            arrow::compute::cast(column, field.data_type())?
+        });
     }
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(schema.clone(), columns, &options)

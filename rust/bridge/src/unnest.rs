@@ -10,11 +10,13 @@ use datafusion::common::{plan_err, Column, Result};
 use datafusion::common::{NullHandling, UnnestOptions};
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::functions_nested::map_entries::map_entries_udf;
-use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
-    visit_expressions_mut, AccessExpr, Expr as SqlExpr, Join, JoinConstraint, JoinOperator, Query, SetExpr, TableAlias,
-    TableFactor, TableWithJoins, Value, VisitMut,
+    visit_expressions_mut, AccessExpr, Expr as SqlExpr, Join, JoinConstraint, JoinOperator, Query,
+    SetExpr, TableAlias, TableFactor, TableWithJoins, Value, VisitMut,
 };
 
 /// `items[1].sku`: DataFusion wants the field after a subscript as a string.
@@ -80,17 +82,32 @@ fn nest_in_table(table: &mut TableWithJoins) {
         nest_in_factor(&mut join.relation);
     }
     // Everything up to the last UNNEST becomes one factor.
-    if let Some(last) = table.joins.iter().rposition(|join| is_unnest(&join.relation)) {
+    if let Some(last) = table
+        .joins
+        .iter()
+        .rposition(|join| is_unnest(&join.relation))
+    {
         let rest = table.joins.split_off(last + 1);
-        let nested = mem::replace(table, TableWithJoins { relation: placeholder(), joins: rest });
-        table.relation = TableFactor::NestedJoin { table_with_joins: Box::new(nested), alias: None };
+        let nested = mem::replace(
+            table,
+            TableWithJoins {
+                relation: placeholder(),
+                joins: rest,
+            },
+        );
+        table.relation = TableFactor::NestedJoin {
+            table_with_joins: Box::new(nested),
+            alias: None,
+        };
     }
 }
 
 fn nest_in_factor(factor: &mut TableFactor) {
     match factor {
         TableFactor::Derived { subquery, .. } => nest_unnest_joins(subquery),
-        TableFactor::NestedJoin { table_with_joins, .. } => nest_in_table(table_with_joins),
+        TableFactor::NestedJoin {
+            table_with_joins, ..
+        } => nest_in_table(table_with_joins),
         _ => {}
     }
 }
@@ -121,17 +138,27 @@ impl RelationPlanner for UnnestPlanner {
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
         match relation {
-            TableFactor::NestedJoin { mut table_with_joins, alias }
-                if table_with_joins.joins.last().is_some_and(|join| is_unnest(&join.relation)) =>
+            TableFactor::NestedJoin {
+                mut table_with_joins,
+                alias,
+            } if table_with_joins
+                .joins
+                .last()
+                .is_some_and(|join| is_unnest(&join.relation)) =>
             {
                 let join = table_with_joins.joins.pop().expect("checked above");
                 let left = if table_with_joins.joins.is_empty() {
                     context.plan(table_with_joins.relation)?
                 } else {
-                    context.plan(TableFactor::NestedJoin { table_with_joins, alias: None })?
+                    context.plan(TableFactor::NestedJoin {
+                        table_with_joins,
+                        alias: None,
+                    })?
                 };
                 let plan = self.plan_unnest(left, join, context)?;
-                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                    plan, alias,
+                ))))
             }
             other => Ok(RelationPlanning::Original(Box::new(other))),
         }
@@ -146,7 +173,14 @@ impl UnnestPlanner {
         context: &mut dyn RelationPlannerContext,
     ) -> Result<LogicalPlan> {
         let null_handling = null_handling(&join.join_operator)?;
-        let TableFactor::UNNEST { alias, mut array_exprs, with_offset, with_ordinality, .. } = join.relation else {
+        let TableFactor::UNNEST {
+            alias,
+            mut array_exprs,
+            with_offset,
+            with_ordinality,
+            ..
+        } = join.relation
+        else {
             return plan_err!("UNNEST expected");
         };
         if with_ordinality || with_offset {
@@ -160,10 +194,20 @@ impl UnnestPlanner {
         match &list_type {
             DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _) => {}
             DataType::Map(_, _) => list = map_entries_udf().call(vec![list]),
-            other => return plan_err!("UNNEST takes an array or a map, this is {}", crate::widen::sql_type(other)),
+            other => {
+                return plan_err!(
+                    "UNNEST takes an array or a map, this is {}",
+                    crate::widen::sql_type(other)
+                )
+            }
         }
         let name = format!("__unnest_{}", self.counter.fetch_add(1, Ordering::Relaxed));
-        let kept: Vec<Expr> = left.schema().columns().into_iter().map(Expr::Column).collect();
+        let kept: Vec<Expr> = left
+            .schema()
+            .columns()
+            .into_iter()
+            .map(Expr::Column)
+            .collect();
         let mut columns = kept.clone();
         columns.push(list.alias(&name));
         let options = UnnestOptions::new().with_null_handling(null_handling);
@@ -176,7 +220,9 @@ impl UnnestPlanner {
         let element = Expr::Column(Column::from((qualifier, field)));
         let mut projected = kept;
         projected.extend(element_columns(element, field.data_type(), alias, context)?);
-        LogicalPlanBuilder::from(unnested.clone()).project(projected)?.build()
+        LogicalPlanBuilder::from(unnested.clone())
+            .project(projected)?
+            .build()
     }
 }
 
@@ -190,7 +236,11 @@ fn element_columns(
     let (table, names) = match alias {
         Some(alias) => {
             let table = context.normalize_ident(alias.name);
-            let names: Vec<_> = alias.columns.into_iter().map(|c| context.normalize_ident(c.name)).collect();
+            let names: Vec<_> = alias
+                .columns
+                .into_iter()
+                .map(|c| context.normalize_ident(c.name))
+                .collect();
             (Some(table), names)
         }
         None => (None, vec![]),
@@ -198,20 +248,32 @@ fn element_columns(
     let parts: Vec<(Expr, String)> = match element_type {
         DataType::Struct(fields) => fields
             .iter()
-            .map(|field| (get_field(element.clone(), field.name().as_str()), field.name().clone()))
+            .map(|field| {
+                (
+                    get_field(element.clone(), field.name().as_str()),
+                    field.name().clone(),
+                )
+            })
             .collect(),
         _ => vec![(element, table.clone().unwrap_or_else(|| "element".into()))],
     };
     if !names.is_empty() && names.len() != parts.len() {
-        return plan_err!("UNNEST gives {} column(s), but {} name(s) are listed", parts.len(), names.len());
+        return plan_err!(
+            "UNNEST gives {} column(s), but {} name(s) are listed",
+            parts.len(),
+            names.len()
+        );
     }
-    let named = parts.into_iter().enumerate().map(|(index, (expression, name))| {
-        let name = names.get(index).cloned().unwrap_or(name);
-        match &table {
-            Some(table) => expression.alias_qualified(Some(table.as_str()), name),
-            None => expression.alias(name),
-        }
-    });
+    let named = parts
+        .into_iter()
+        .enumerate()
+        .map(|(index, (expression, name))| {
+            let name = names.get(index).cloned().unwrap_or(name);
+            match &table {
+                Some(table) => expression.alias_qualified(Some(table.as_str()), name),
+                None => expression.alias(name),
+            }
+        });
     Ok(named.collect())
 }
 
@@ -223,14 +285,20 @@ fn null_handling(operator: &JoinOperator) -> Result<NullHandling> {
         _ => false,
     };
     match operator {
-        JoinOperator::CrossJoin(constraint) | JoinOperator::Join(constraint) | JoinOperator::Inner(constraint)
+        JoinOperator::CrossJoin(constraint)
+        | JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
             if always(constraint) =>
         {
             Ok(NullHandling::Drop)
         }
-        JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) if always(constraint) => {
+        JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint)
+            if always(constraint) =>
+        {
             Ok(NullHandling::PreserveAndExpandEmpty)
         }
-        _ => plan_err!("UNNEST is joined by CROSS JOIN UNNEST(…), or by LEFT JOIN UNNEST(…) ON TRUE"),
+        _ => {
+            plan_err!("UNNEST is joined by CROSS JOIN UNNEST(…), or by LEFT JOIN UNNEST(…) ON TRUE")
+        }
     }
 }

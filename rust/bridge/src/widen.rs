@@ -17,11 +17,17 @@ fn digits(integer: &DataType) -> Option<u8> {
 }
 
 fn is_text(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    matches!(
+        kind,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
 }
 
 fn is_bytes(kind: &DataType) -> bool {
-    matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+    matches!(
+        kind,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+    )
 }
 
 fn unit_rank(unit: &TimeUnit) -> u8 {
@@ -47,11 +53,13 @@ pub fn widens(from: &DataType, to: &DataType) -> bool {
         (Int8, Int16 | Int32 | Int64) | (Int16, Int32 | Int64) | (Int32, Int64) => true,
         (UInt8, Int16 | Int32 | Int64 | UInt16 | UInt32 | UInt64) => true,
         (UInt16, Int32 | Int64 | UInt32 | UInt64) | (UInt32, Int64 | UInt64) => true,
-        (Int8 | Int16 | UInt8 | UInt16, Float32 | Float64) | (Int32 | UInt32 | Float32, Float64) => true,
+        (Int8 | Int16 | UInt8 | UInt16, Float32 | Float64)
+        | (Int32 | UInt32 | Float32, Float64) => true,
         (from, Decimal128(p, s) | Decimal256(p, s)) if digits(from).is_some() => {
             *s >= 0 && digits(from).is_some_and(|d| d as i16 <= *p as i16 - *s as i16)
         }
-        (Decimal128(p, s), Decimal128(q, t) | Decimal256(q, t)) | (Decimal256(p, s), Decimal256(q, t)) => {
+        (Decimal128(p, s), Decimal128(q, t) | Decimal256(q, t))
+        | (Decimal256(p, s), Decimal256(q, t)) => {
             t >= s && (*q as i16 - *t as i16) >= (*p as i16 - *s as i16)
         }
         (Timestamp(from, zone), Timestamp(to, to_zone)) => {
@@ -59,12 +67,15 @@ pub fn widens(from: &DataType, to: &DataType) -> bool {
         }
         (Date32, Timestamp(_, None)) => true,
         (Time32(from) | Time64(from), Time32(to) | Time64(to)) => unit_rank(from) <= unit_rank(to),
-        (List(from) | LargeList(from) | FixedSizeList(from, _), List(to)) | (List(from), LargeList(to)) => {
-            widens(from.data_type(), to.data_type())
-        }
+        (List(from) | LargeList(from) | FixedSizeList(from, _), List(to))
+        | (List(from), LargeList(to)) => widens(from.data_type(), to.data_type()),
         (Map(from, _), Map(to, _)) => widens_entries(from, to),
         (Struct(from), Struct(to)) => {
-            from.len() == to.len() && from.iter().zip(to).all(|(f, t)| f.name() == t.name() && widens(f.data_type(), t.data_type()))
+            from.len() == to.len()
+                && from
+                    .iter()
+                    .zip(to)
+                    .all(|(f, t)| f.name() == t.name() && widens(f.data_type(), t.data_type()))
         }
         _ => false,
     }
@@ -74,7 +85,11 @@ pub fn widens(from: &DataType, to: &DataType) -> bool {
 fn widens_entries(from: &FieldRef, to: &FieldRef) -> bool {
     match (from.data_type(), to.data_type()) {
         (DataType::Struct(from), DataType::Struct(to)) => {
-            from.len() == to.len() && from.iter().zip(to).all(|(f, t)| widens(f.data_type(), t.data_type()))
+            from.len() == to.len()
+                && from
+                    .iter()
+                    .zip(to)
+                    .all(|(f, t)| widens(f.data_type(), t.data_type()))
         }
         _ => false,
     }
@@ -84,15 +99,21 @@ fn widens_entries(from: &FieldRef, to: &FieldRef) -> bool {
 pub fn plain(kind: &DataType) -> DataType {
     use DataType::*;
     let inner = |field: &FieldRef| -> FieldRef {
-        Arc::new(Field::new(field.name(), plain(field.data_type()), field.is_nullable()))
+        Arc::new(Field::new(
+            field.name(),
+            plain(field.data_type()),
+            field.is_nullable(),
+        ))
     };
     match kind {
         LargeUtf8 | Utf8View => Utf8,
         LargeBinary | BinaryView | FixedSizeBinary(_) => Binary,
         Dictionary(_, values) => plain(values),
-        List(field) | LargeList(field) | ListView(field) | LargeListView(field) | FixedSizeList(field, _) => {
-            List(inner(field))
-        }
+        List(field)
+        | LargeList(field)
+        | ListView(field)
+        | LargeListView(field)
+        | FixedSizeList(field, _) => List(inner(field)),
         Map(field, sorted) => Map(inner(field), *sorted),
         Struct(fields) => Struct(fields.iter().map(inner).collect::<Fields>()),
         other => other.clone(),
@@ -126,22 +147,35 @@ pub fn sql_type(kind: &DataType) -> String {
         Float64 => "DOUBLE".into(),
         Utf8 | LargeUtf8 | Utf8View => "STRING".into(),
         Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => "BYTES".into(),
-        Decimal32(p, s) | Decimal64(p, s) | Decimal128(p, s) | Decimal256(p, s) => format!("DECIMAL({p}, {s})"),
+        Decimal32(p, s) | Decimal64(p, s) | Decimal128(p, s) | Decimal256(p, s) => {
+            format!("DECIMAL({p}, {s})")
+        }
         Date32 | Date64 => "DATE".into(),
         Time32(_) | Time64(_) => "TIME".into(),
         Timestamp(unit, None) => format!("TIMESTAMP({})", precision(unit)),
         Timestamp(unit, Some(_)) => format!("TIMESTAMP_LTZ({})", precision(unit)),
-        List(field) | LargeList(field) | ListView(field) | LargeListView(field) | FixedSizeList(field, _) => {
+        List(field)
+        | LargeList(field)
+        | ListView(field)
+        | LargeListView(field)
+        | FixedSizeList(field, _) => {
             format!("ARRAY<{}>", sql_type(field.data_type()))
         }
         Map(entries, _) => match entries.data_type() {
             Struct(fields) if fields.len() == 2 => {
-                format!("MAP<{}, {}>", sql_type(fields[0].data_type()), sql_type(fields[1].data_type()))
+                format!(
+                    "MAP<{}, {}>",
+                    sql_type(fields[0].data_type()),
+                    sql_type(fields[1].data_type())
+                )
             }
             _ => "MAP".into(),
         },
         Struct(fields) => {
-            let parts: Vec<_> = fields.iter().map(|f| format!("{} {}", f.name(), sql_type(f.data_type()))).collect();
+            let parts: Vec<_> = fields
+                .iter()
+                .map(|f| format!("{} {}", f.name(), sql_type(f.data_type())))
+                .collect();
             format!("ROW<{}>", parts.join(", "))
         }
         Dictionary(_, values) => sql_type(values),

@@ -120,9 +120,9 @@ const char* space(Engine& random) {
 
 Value random_text(Engine& random) {
   static const std::pair<const char*, const char*> kPieces[] = {
-      {"a", "a"}, {"xyz", "xyz"}, {"é", "é"},     {"\\u00e9", "é"}, {"\\ud83d\\ude00", "😀"},
+      {"a", "a"},   {"xyz", "xyz"}, {"é", "é"},     {"\\u00e9", "é"}, {"\\ud83d\\ude00", "😀"},
       {"😀", "😀"}, {"\\\"", "\""}, {"\\\\", "\\"}, {"\\n", "\n"},    {"\\/", "/"},
-      {"}", "}"}, {"{[", "{["},   {",:", ",:"},
+      {"}", "}"},   {"{[", "{["},   {",:", ",:"},
   };
   Value value{"\"", ""};
   std::string plain;

@@ -6,9 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <sstream>
-
-#include "sinks/console/console_sinks.h"
 
 namespace weir {
 namespace {
@@ -60,22 +57,6 @@ TEST(ErrorLake, Places) {
   EXPECT_EQ(resolved_table_uri("e", "p"), "e/p/_resolved");
   EXPECT_EQ(replay_folder("p", "s"), "p/_replay/s/");
   EXPECT_EQ(error_id("s", "0", 7, "lake"), "s/0/7/lake");
-}
-
-TEST(Console, PrintsALineARowUpToTheLimit) {
-  Resolution resolution;
-  resolution.error_id = "a\"b";
-  resolution.resolved = true;
-  auto rows = resolution_rows({resolution, resolution});
-  ASSERT_TRUE(rows.ok());
-  std::ostringstream out;
-  auto sink = make_print_sink(out, "> ", 1);
-  ASSERT_TRUE(sink->append(*rows).ok());
-  EXPECT_EQ(out.str(),
-            "> {\"error_id\":\"a\\\"b\",\"source\":\"\",\"run\":\"\",\"batch\":0,\"outcome\":\"resolved\","
-            "\"code\":null,\"message\":null,\"at\":\"1970-01-01T00:00:00.000000Z\"}\n");
-  EXPECT_EQ((*sink->seal())->rows, 2);
-  EXPECT_FALSE(sink->remembers_positions());
 }
 
 }  // namespace

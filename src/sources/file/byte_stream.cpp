@@ -54,7 +54,7 @@ class Descriptor {
   }
 
   Result<FileState> state() const {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(number_, &info) != 0) return system_error(path_, "look at", errno);
     return to_state(info);
   }
@@ -244,7 +244,7 @@ Result<std::unique_ptr<ByteStream>> open_byte_stream(const std::string& path, Co
   const int number = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (number < 0) return system_error(path, "open", errno);
   Descriptor file(number, path);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(number, &info) != 0) return system_error(path, "look at", errno);
   if (!S_ISREG(info.st_mode)) return Status::invalid("'" + path + "' is not a regular file");
   ::posix_fadvise(number, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -257,7 +257,7 @@ Result<std::unique_ptr<ByteStream>> open_byte_stream(const std::string& path, Co
 }
 
 Result<FileState> file_state(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return system_error(path, "look at", errno);
   return to_state(info);
 }

@@ -40,8 +40,12 @@ fn schema_of(shape: &str) -> Schema {
         ]),
         "nested" => {
             let geo = row(vec![field("lat", Float64), field("lon", Float64)]);
-            let address =
-                row(vec![field("street", Utf8), field("city", Utf8), field("zip", Utf8), field("geo", geo)]);
+            let address = row(vec![
+                field("street", Utf8),
+                field("city", Utf8),
+                field("zip", Utf8),
+                field("geo", geo),
+            ]);
             let item = row(vec![
                 field("sku", Utf8),
                 field("title", Utf8),
@@ -97,10 +101,20 @@ struct Sums {
 fn add(array: &dyn Array, sums: &mut Sums) {
     match array.data_type() {
         DataType::Int64 => {
-            sums.integers += array.as_primitive::<arrow::datatypes::Int64Type>().values().iter().map(|v| *v as i128).sum::<i128>()
+            sums.integers += array
+                .as_primitive::<arrow::datatypes::Int64Type>()
+                .values()
+                .iter()
+                .map(|v| *v as i128)
+                .sum::<i128>()
         }
         DataType::Int32 => {
-            sums.integers += array.as_primitive::<arrow::datatypes::Int32Type>().values().iter().map(|v| *v as i128).sum::<i128>()
+            sums.integers += array
+                .as_primitive::<arrow::datatypes::Int32Type>()
+                .values()
+                .iter()
+                .map(|v| *v as i128)
+                .sum::<i128>()
         }
         DataType::Timestamp(..) => {
             sums.instants_ms += array
@@ -111,7 +125,11 @@ fn add(array: &dyn Array, sums: &mut Sums) {
                 .sum::<i128>()
         }
         DataType::Float64 => {
-            sums.doubles += array.as_primitive::<arrow::datatypes::Float64Type>().values().iter().sum::<f64>()
+            sums.doubles += array
+                .as_primitive::<arrow::datatypes::Float64Type>()
+                .values()
+                .iter()
+                .sum::<f64>()
         }
         DataType::Boolean => sums.trues += array.as_boolean().true_count() as u64,
         DataType::Utf8 => sums.text_bytes += array.as_string::<i32>().value_data().len() as u64,
@@ -130,7 +148,10 @@ fn add(array: &dyn Array, sums: &mut Sums) {
 }
 
 fn decode(schema: &Arc<Schema>, bytes: &[u8], mut each: impl FnMut(RecordBatch)) {
-    let mut decoder = ReaderBuilder::new(schema.clone()).with_batch_size(ROWS_PER_BATCH).build_decoder().unwrap();
+    let mut decoder = ReaderBuilder::new(schema.clone())
+        .with_batch_size(ROWS_PER_BATCH)
+        .build_decoder()
+        .unwrap();
     let mut rest = bytes;
     loop {
         let used = decoder.decode(rest).unwrap();
@@ -145,7 +166,12 @@ fn decode(schema: &Arc<Schema>, bytes: &[u8], mut each: impl FnMut(RecordBatch))
 /// User and system seconds of this process.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap();
-    stat.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1e9
+    stat.split_whitespace()
+        .next()
+        .unwrap()
+        .parse::<f64>()
+        .unwrap()
+        / 1e9
 }
 
 fn main() {
