@@ -167,15 +167,14 @@ def files_stay_small(files):
 
 
 def lines_stay_short(files):
+    def unbreakable(path, line):
+        """Commands to copy out of an example's comment, and raw strings of test data."""
+        return path.startswith("examples/") and line.startswith("-- ") or "_test.cpp" in path and 'R"' in line
+
     return [f"{path}:{number}: {len(line)} columns, at most {MAX_COLUMNS}" for path, text in files.items()
             if is_code(path) and "/golden/" not in path and "/corpus/" not in path
             for number, line in enumerate(text.splitlines(), 1)
-            if len(line) > MAX_COLUMNS and not _unbreakable(path, line)]
-
-
-def _unbreakable(path, line):
-    """Commands to copy out of an example's comment, and raw strings of test data."""
-    return path.startswith("examples/") and line.startswith("-- ") or "_test.cpp" in path and 'R"' in line
+            if len(line) > MAX_COLUMNS and not unbreakable(path, line)]
 
 
 def nothing_left_to_do(files):

@@ -41,7 +41,7 @@ TEST(PrintSink, WritesALineARowUpToTheLimit) {
 
 TEST(PrintSink, WritesEveryRowWithoutALimit) {
   std::ostringstream out;
-  auto sink = make_print_sink(out, "", 0);
+  auto sink = make_print_sink(out, "", -1);
   ASSERT_TRUE(sink->append(two_rows()).ok());
   EXPECT_NE(out.str().find("\"at\":\"1970-01-01T00:00:01.500Z\""), std::string::npos) << out.str();
 }
