@@ -22,6 +22,19 @@ void note(const Status& status, const Location& location, int& code) {
   if (code == kExitOk) code = exit_code(status) == kExitOk ? kExitFailed : exit_code(status);
 }
 
+// "ok", and by name every sink that cannot be exactly once.
+void say_what_is_promised(const std::string& file, const PipelinePlan& plan) {
+  std::printf("%s: ok\n", file.c_str());
+  for (const auto& sink : plan.sinks) {
+    if (sink->schema == nullptr) continue;
+    auto made = create_sink(plan, *sink, Clock::real());
+    if (!made.ok() || (*made)->remembers_positions()) continue;
+    std::printf(
+        "%s: '%s' (%s) is at least once: it keeps no positions, so rows may come again after a crash\n",
+        file.c_str(), sink->name.c_str(), sink->connector->name.c_str());
+  }
+}
+
 int check(const CheckArguments& arguments, const Registry& registry) {
   int code = kExitOk;
   std::map<std::string, std::string> file_of_name;
@@ -52,7 +65,7 @@ int check(const CheckArguments& arguments, const Registry& registry) {
       context.clock = &Clock::real();
       note(source->connector->probe(context), source->table.location, code);
     }
-    if (code == kExitOk) std::printf("%s: ok\n", file.c_str());
+    if (code == kExitOk) say_what_is_promised(file, *plan);
   }
   return code;
 }

@@ -132,7 +132,6 @@ TEST(Parser, NameAndDefaults) {
   EXPECT_EQ(spec.settings.string("state.path"), "./weir-data/state");
   EXPECT_EQ(spec.settings.string("pipeline.engine"), "embedded");
   EXPECT_EQ(spec.settings.duration("pipeline.commit-interval"), std::chrono::seconds(10));
-  EXPECT_EQ(spec.settings.duration("pipeline.batch-latency"), std::chrono::milliseconds(50));
   EXPECT_EQ(spec.settings.integer("pipeline.queue-batches"), 4);
   EXPECT_EQ(spec.settings.integer("pipeline.max-open-partitions"), 4);
 }

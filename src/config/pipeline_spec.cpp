@@ -42,13 +42,16 @@ OptionSpec setting(std::string name, OptionType type, std::string default_value,
 std::vector<OptionSpec> make_setting_specs() {
   OptionSpec engine = setting("pipeline.engine", OptionType::choice, "embedded", "what runs the queries");
   engine.choices = {"embedded"};
+  OptionSpec on_changed_plan = setting(
+      "pipeline.on-changed-plan", OptionType::choice, "fail",
+      "when the last run ended inside a commit and the file has changed since: stop with words, or go on");
+  on_changed_plan.choices = {"fail", "continue"};
   std::vector<OptionSpec> specs = {
+      on_changed_plan,
       setting("pipeline.name", OptionType::string, "", "the pipeline's name; the file's stem when absent"),
       engine,
       setting("pipeline.commit-interval", OptionType::duration, "10 s", "time between two commits"),
       setting("pipeline.batch-rows", OptionType::integer, "8192", "most rows in one batch"),
-      setting("pipeline.batch-latency", OptionType::duration, "50 ms",
-              "longest that a source waits to fill a batch"),
       setting("pipeline.queue-batches", OptionType::integer, "4",
               "batches that a queue between two stages holds"),
       setting("pipeline.max-open-partitions", OptionType::integer, "4",

@@ -366,6 +366,34 @@ std::chrono::milliseconds PipelinePlan::commit_interval(const SetPlan& set) cons
   return interval;
 }
 
+int64_t PipelinePlan::hash() const {
+  uint64_t state = 14695981039346656037ULL;  // FNV-1a, 64 bits
+  auto mix = [&](const std::string& text) {
+    for (unsigned char byte : text + '\n') state = (state ^ byte) * 1099511628211ULL;
+  };
+  for (const TableSpec& table : spec.tables) {
+    mix("table " + table.name);
+    for (const ColumnSpec& column : table.columns) {
+      mix(column.name + " " + column.type.text + (column.nullable ? "" : " not null"));
+      mix(column.metadata_key);
+      mix(column.expression);
+    }
+    for (const CheckSpec& check : table.checks) mix(check.expression);
+  }
+  for (const auto& source : sources) {
+    mix("source " + source->table.name + " " + source->format->name);
+    for (const auto& [name, value] : source->table.options) {
+      if (name.starts_with(source->format->name + ".")) mix(name + "=" + value.text);
+    }
+  }
+  for (const ViewSpec& view : spec.views) mix("view " + view.name + " " + view.query);
+  for (const InsertSpec& insert : spec.inserts) {
+    mix("insert " + insert.table + " " + insert.query);
+    for (const std::string& column : insert.columns) mix(column);
+  }
+  return static_cast<int64_t>(state & 0x7FFFFFFFFFFFFFFFULL);
+}
+
 const SourcePlan* PipelinePlan::source(const std::string& name) const {
   for (const auto& source : sources) {
     if (source->table.name == name) return source.get();

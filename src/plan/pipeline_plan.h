@@ -65,6 +65,9 @@ struct PipelinePlan {
   std::map<std::string, std::string> storage;  // s3.* of SET
 
   std::chrono::milliseconds commit_interval(const SetPlan& set) const;
+  // Equal for files that make the same rows and errors of the same events: columns, CHECKs, format options,
+  // views and queries go in; names of servers, paths, intervals and comments do not. Never negative.
+  int64_t hash() const;
   const SourcePlan* source(const std::string& name) const;
 };
 

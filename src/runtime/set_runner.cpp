@@ -79,9 +79,9 @@ class Attempt {
       auto stands = sink->open(prefix);
       if (!stands.ok()) return stands.status().with_context("sink '" + state_.set.sinks[i]->name + "'");
       state_.sink_stands.push_back(*std::move(stands));
-      if (!authority_ && sink->remembers_positions()) authority_ = i;
       sinks_.push_back(std::move(sink));
     }
+    choose_authority();
     for (size_t i = 0; i < state_.set.sources.size(); ++i) {
       state_.error_stands.emplace_back();
       error_sinks_.push_back(nullptr);
@@ -99,11 +99,62 @@ class Attempt {
     }
     if (authority_) {
       state_.authority_stands = state_.sink_stands[*authority_];
-      return {};
+      return refuse_changed_plan();
     }
     WEIR_ASSIGN(state_objects_, open_state_objects(state_.plan));
     positions_.emplace(*state_objects_, state_.plan.spec.name);
     WEIR_ASSIGN(state_.authority_stands, positions_->load());
+    return {};
+  }
+
+  // The table that was the authority before; else the first that can be.
+  void choose_authority() {
+    const std::string mark = authority_app_id(state_.plan.spec.name);
+    for (size_t i = 0; i < sinks_.size(); ++i) {
+      if (!sinks_[i]->remembers_positions()) continue;
+      if (!authority_ ||
+          (state_.sink_stands[i].count(mark) != 0 && state_.sink_stands[*authority_].count(mark) == 0)) {
+        authority_ = i;
+      }
+    }
+  }
+
+  // A table that is ahead of the authority was committed just before a crash. The window between them is read
+  // again and trimmed for that table, which is only right when the same file makes the same rows and errors
+  // of it.
+  Status refuse_changed_plan() const {
+    if (state_.plan.spec.settings.string("pipeline.on-changed-plan") == "continue") return {};
+    for (size_t i = 0; i < state_.sink_stands.size(); ++i) {
+      WEIR_TRY(refuse_changed_plan("table '" + state_.set.sinks[i]->name + "'", state_.sink_stands[i]));
+    }
+    for (size_t i = 0; i < state_.error_stands.size(); ++i) {
+      WEIR_TRY(refuse_changed_plan("the error lake of '" + state_.set.sources[i]->table.name + "'",
+                                   state_.error_stands[i]));
+    }
+    return {};
+  }
+
+  Status refuse_changed_plan(const std::string& table, const std::map<std::string, int64_t>& stands) const {
+    const std::string& pipeline = state_.plan.spec.name;
+    auto mark = stands.find(plan_app_id(pipeline));
+    if (mark == stands.end() || mark->second == state_.plan.hash()) return {};
+    for (const SourcePlan* source : state_.set.sources) {
+      const std::string prefix = "weir/" + pipeline + "/" + source->table.name + "/";
+      for (const auto& [app_id, next] : stands) {
+        if (!app_id.starts_with(prefix) || app_id == prefix + "_replay") continue;
+        auto stand = state_.authority_stands.find(app_id);
+        if (stand != state_.authority_stands.end() && stand->second >= next) continue;
+        return Status::invalid(
+            "the last run ended inside a commit (" + table + " holds " + source->table.name + " up to " +
+            std::to_string(next) + ", the lake up to " +
+            (stand == state_.authority_stands.end() ? std::string("nothing")
+                                                    : std::to_string(stand->second)) +
+            "), and the file's columns, CHECKs or queries have changed since: run the earlier version once "
+            "(weir run --once), then this one. SET 'pipeline.on-changed-plan' = 'continue' goes on "
+            "regardless: events "
+            "between the two positions may then be in both the lake and the error lake, or in neither");
+      }
+    }
     return {};
   }
 
@@ -251,6 +302,11 @@ class Attempt {
     }
   }
 
+  CommitRequest stamped(CommitRequest request) const {
+    request.plan_hash = state_.plan.hash();
+    return request;
+  }
+
   Status commit(CommitJob& job) {
     std::vector<std::unique_ptr<SealedRows>> sealed_errors;
     std::vector<std::unique_ptr<SealedRows>> sealed_rows;
@@ -265,21 +321,22 @@ class Attempt {
     crash_point("runtime.before_errors");
     for (size_t i = 0; i < job.errors.size(); ++i) {
       size_t source = job.errors[i].index;
-      Status status = error_sinks_[source]->commit(*sealed_errors[i], job.cut.error_request(source));
+      Status status = error_sinks_[source]->commit(*sealed_errors[i], stamped(job.cut.error_request(source)));
       if (!status.ok()) return status.with_context("error lake");
     }
     crash_point("runtime.after_errors");
     for (size_t i = 0; i < job.sinks.size(); ++i) {
       size_t sink = job.sinks[i].index;
       if (authority_ && *authority_ == sink) continue;
-      Status status = sinks_[sink]->commit(*sealed_rows[i], job.cut.request(state_.set, sink, false));
+      Status status =
+          sinks_[sink]->commit(*sealed_rows[i], stamped(job.cut.request(state_.set, sink, false)));
       if (!status.ok()) return status.with_context("sink '" + state_.set.sinks[sink]->name + "'");
     }
     crash_point("runtime.before_authority");
     for (size_t i = 0; i < job.sinks.size(); ++i) {
       size_t sink = job.sinks[i].index;
       if (!authority_ || *authority_ != sink) continue;
-      Status status = sinks_[sink]->commit(*sealed_rows[i], job.cut.request(state_.set, sink, true));
+      Status status = sinks_[sink]->commit(*sealed_rows[i], stamped(job.cut.request(state_.set, sink, true)));
       if (!status.ok()) return status.with_context("sink '" + state_.set.sinks[sink]->name + "'");
     }
     if (positions_) {

@@ -22,6 +22,14 @@ namespace weir {
 inline constexpr const char* kPartitionColumn = "_weir_partition";
 inline constexpr const char* kOffsetColumn = "_weir_offset";
 
+// "weir/<pipeline>/_plan": see CommitRequest::plan_hash.
+inline std::string plan_app_id(const std::string& pipeline) { return "weir/" + pipeline + "/_plan"; }
+// "weir/<pipeline>/_authority": version 1 in the table whose positions count, so that a table that is added
+// to the file later never takes that part.
+inline std::string authority_app_id(const std::string& pipeline) {
+  return "weir/" + pipeline + "/_authority";
+}
+
 // What one commit covers of one source partition: offsets [from, next).
 struct PartitionRange {
   std::string app_id;  // weir/<pipeline>/<source>/<partition>
@@ -38,6 +46,8 @@ struct LedgerEntry {
 };
 
 struct CommitRequest {
+  // Stored with the commit as the version of the txn plan_app_id(pipeline): which plan made these rows.
+  int64_t plan_hash = 0;
   std::vector<PartitionRange> ranges;  // one for every partition that the cut moved
   std::vector<LedgerEntry> ledger;
   bool authority = false;  // the stand of each range must equal its `from` in the snapshot committed on

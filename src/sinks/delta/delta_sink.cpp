@@ -411,6 +411,8 @@ Status DeltaSink::commit(const SealedRows& sealed_rows, const CommitRequest& req
     if (!range_moves(facts, facts.ranges[i])) continue;
     commit.transactions.emplace_back(request.ranges[i].app_id, request.ranges[i].next);
   }
+  commit.transactions.emplace_back(plan_app_id(settings_.pipeline), request.plan_hash);
+  if (request.authority) commit.transactions.emplace_back(authority_app_id(settings_.pipeline), 1);
   auto decide = [&](CommitFacts& current) -> Result<CommitAction> {
     if (current.snapshot_loaded) WEIR_TRY(fill_stands(request, current));
     return decide_commit(current);
