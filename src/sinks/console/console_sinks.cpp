@@ -83,7 +83,7 @@ SinkConnector print_connector() {
   connector.name = "print";
   connector.summary = "one JSON line a row on standard output; at least once";
   connector.options = {prefix, limit};
-  connector.create = [](SinkContext context) -> Result<std::unique_ptr<Sink>> {
+  connector.create = [](const SinkContext& context) -> Result<std::unique_ptr<Sink>> {
     return make_print_sink(std::cout, context.options.string("prefix"), context.options.integer("limit"));
   };
   connector.check = [](const SinkContext&) { return Status(); };
@@ -95,7 +95,7 @@ SinkConnector blackhole_connector() {
   SinkConnector connector;
   connector.name = "blackhole";
   connector.summary = "counts rows and forgets them, for measuring; at least once";
-  connector.create = [](SinkContext) -> Result<std::unique_ptr<Sink>> { return make_blackhole_sink(); };
+  connector.create = [](const SinkContext&) -> Result<std::unique_ptr<Sink>> { return make_blackhole_sink(); };
   connector.check = [](const SinkContext&) { return Status(); };
   connector.probe = connector.check;
   return connector;

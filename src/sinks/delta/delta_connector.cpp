@@ -139,7 +139,7 @@ SinkConnector delta_connector() {
   connector.name = "delta";
   connector.summary = "Delta Lake table on local disk or S3; exactly once, positions kept in the table";
   connector.options = delta_option_specs();
-  connector.create = [](SinkContext context) -> Result<std::unique_ptr<Sink>> {
+  connector.create = [](const SinkContext& context) -> Result<std::unique_ptr<Sink>> {
     WEIR_ASSIGN(auto sink, create_delta_sink(context));
     return std::unique_ptr<Sink>(std::move(sink));
   };
