@@ -95,7 +95,9 @@ SinkConnector blackhole_connector() {
   SinkConnector connector;
   connector.name = "blackhole";
   connector.summary = "counts rows and forgets them, for measuring; at least once";
-  connector.create = [](const SinkContext&) -> Result<std::unique_ptr<Sink>> { return make_blackhole_sink(); };
+  connector.create = [](const SinkContext&) -> Result<std::unique_ptr<Sink>> {
+    return make_blackhole_sink();
+  };
   connector.check = [](const SinkContext&) { return Status(); };
   connector.probe = connector.check;
   return connector;

@@ -52,7 +52,7 @@ std::vector<size_t> targets_of(ErrorCode code, const std::vector<FieldPlan>& fie
 
 void append_out_of_range(const FieldPlan& plan, std::string& out) {
   if (plan.kind == Kind::decimal) {
-    out.append(static_cast<size_t>(plan.precision - plan.scale + 1), '9');
+    out.append(static_cast<size_t>(plan.precision - plan.scale) + 1, '9');
     return;
   }
   out += plan.bits == 8    ? "300"
