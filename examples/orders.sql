@@ -1,4 +1,4 @@
--- Orders from a NATS JetStream stream into a Delta lake, exactly once: `make demo`, with nested customers and metadata.
+-- Orders from a NATS JetStream stream into a Delta lake, exactly once: nested customers, metadata, CHECKs.
 --
 -- It reads the stream ORDERS, which holds one JSON object a message:
 --   {"order_id":1,"customer":{"name":"Ada","country":"GB"},"status":"paid","amount":19.98,"placed_at":"2026-11-21T13:00:00.000Z"}
@@ -9,8 +9,6 @@
 --   weir sql -f examples/orders.sql "SELECT country, COUNT(*) AS orders, SUM(amount) AS total FROM lake_orders GROUP BY country"
 --   weir errors list examples/orders.sql                       what did not fit, and why
 --   weir errors replay examples/orders.sql                     after this file was mended: bring it back
---
--- Set WEIR_NATS_URL, for instance to nats://localhost:4222.
 
 SET 'pipeline.name' = 'orders';
 SET 'pipeline.commit-interval' = '1 s';
@@ -28,7 +26,7 @@ CREATE TABLE orders (
   CONSTRAINT status_is_known    CHECK (status IN ('new', 'paid', 'shipped'))
 ) WITH (
   'connector' = 'nats',
-  'url'       = '${env:WEIR_NATS_URL}',
+  'url'       = 'nats://localhost:4222',
   'stream'    = 'ORDERS',
   'subject'   = 'orders.>',
   'format'    = 'json'

@@ -374,6 +374,17 @@ TEST(PlanQuery, ABadRowIsInvalidAndOthersPass) {
   EXPECT_EQ(plan.branches[0].fragment->eval(orders(), 0).status().code(), Code::invalid);
 }
 
+TEST(PlanQuery, AFunctionThatPanicsOnAValueIsThatRowsFailure) {
+  // lpad asks for as much memory as the value says.
+  StreamPlan plan = planned(request("SELECT lpad(customer, id * 3000000000000000000, 'x') AS x FROM orders"));
+  const Status status = plan.branches[0].fragment->eval(orders(), 0).status();
+  EXPECT_EQ(status.code(), Code::invalid) << status.message();
+  EXPECT_TRUE(plan.branches[0].fragment->eval(orders()->Slice(0, 0), 0).ok());
+  StreamPlan resized = planned(request("SELECT array_resize(tags, -id, 'x') AS x FROM orders"));
+  const Status refused = resized.branches[0].fragment->eval(orders(), 0).status();
+  EXPECT_EQ(refused.code(), Code::invalid) << refused.message();
+}
+
 TEST(PlanQuery, TargetCastsWhatWidens) {
   PlanRequest typed =
       request("SELECT CAST(id AS INT) AS a, id, NULL, customer, DATE '2020-02-03' FROM orders WHERE id = 1");

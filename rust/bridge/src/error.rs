@@ -307,7 +307,8 @@ fn distance(left: &str, right: &str) -> usize {
 pub fn eval_error(error: DataFusionError) -> BridgeError {
     let mut span = None;
     match innermost(&error, &mut span) {
-        DataFusionError::Internal(text) => BridgeError::internal(text.clone()),
+        // Functions call a value that they cannot take an internal error too: it must not stop a pipeline.
+        DataFusionError::Internal(text) => BridgeError::invalid(text.clone()),
         DataFusionError::ResourcesExhausted(text) => {
             BridgeError::new(Code::Exhausted, text.clone())
         }

@@ -10,6 +10,7 @@ mod query;
 mod unnest;
 mod widen;
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::OnceLock;
@@ -86,18 +87,21 @@ impl WeirText {
     }
 }
 
+fn panic_words(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
+        .unwrap_or_else(|| "panic".into())
+}
+
 /// Runs an export: panics and errors become a code and, when `error` is given, words.
 fn guard(error: *mut WeirError, body: impl FnOnce() -> Outcome<()>) -> i32 {
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => return 0,
         Ok(Err(failure)) => failure,
         Err(panic) => {
-            let words = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
-                .unwrap_or_else(|| "panic".into());
-            BridgeError::internal(format!("the bridge panicked: {words}"))
+            BridgeError::internal(format!("the bridge panicked: {}", panic_words(&*panic)))
         }
     };
     let code = failure.code as i32;
@@ -362,10 +366,10 @@ pub unsafe extern "C" fn weir_fragment_eval(
         let mut data = from_ffi(array, &schema).map_err(|e| BridgeError::invalid(e.to_string()))?;
         // C++ aligns to 8 bytes, Rust's 128-bit decimals want 16.
         data.align_buffers();
-        let batch = fragment.eval(
-            RecordBatch::from(StructArray::from(push_down_structs(data))),
-            now_us,
-        )?;
+        let batch = RecordBatch::from(StructArray::from(push_down_structs(data)));
+        // A function that panics on a value is that row's failure, as an error of it is.
+        let batch = catch_unwind(AssertUnwindSafe(|| fragment.eval(batch, now_us)))
+            .unwrap_or_else(|panic| Err(BridgeError::invalid(panic_words(&*panic))))?;
         let output = without_masked_nulls(StructArray::from(batch).into_data());
         let (array, schema) = to_ffi(&output).map_err(|e| BridgeError::internal(e.to_string()))?;
         out(result)?;

@@ -162,7 +162,8 @@ TEST_F(DeltaSinkTest, CreatesCommitsAndRemembers) {
   ASSERT_TRUE(written.ok()) << written.message();
   ASSERT_TRUE(write(*first, 100, 150).ok());
   auto second = sink(settings(schema()));
-  EXPECT_EQ(*second->open("weir/p/"), (std::map<std::string, int64_t>{{kApp, 150}}));
+  EXPECT_EQ(*second->open("weir/p/"),
+            (std::map<std::string, int64_t>{{kApp, 150}, {authority_app_id("p"), 1}, {plan_app_id("p"), 0}}));
   EXPECT_TRUE(second->open("weir/other/")->empty());
   ASSERT_TRUE(second->open("weir/p/").ok());
   ASSERT_TRUE(write(*second, 150, 151).ok());
@@ -231,7 +232,7 @@ TEST_F(DeltaSinkTest, RivalOfAnotherPartitionOnlyDelays) {
   fates_ = {Fate::beaten};
   ASSERT_TRUE(write(*first, 0, 10).ok());
   expect_ids(10);
-  EXPECT_EQ(first->open("weir/p/")->size(), 2u);
+  EXPECT_EQ(first->open("weir/p/")->size(), 4u);  // two partitions, the plan, the authority
 }
 
 TEST_F(DeltaSinkTest, PartitionsSmallFilesAndFewOpenOnes) {
