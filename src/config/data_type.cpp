@@ -279,7 +279,7 @@ class TypeParser {
     } while (cursor_.accept_symbol(','));
     if (!cursor_.expect_symbol(close, "or ',' in ROW")) return std::nullopt;
     type.text = "ROW<" + text + ">";
-    type.arrow = arrow::struct_(std::move(fields));
+    type.arrow = arrow::struct_(fields);
     return type;
   }
 

@@ -3,6 +3,7 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -62,6 +63,13 @@ class Planner {
       diagnostics_.error(table.location, "the source table '" + table.name +
                                              "' has no columns: write the event's fields as a column list, "
                                              "for instance (id BIGINT NOT NULL, name STRING)");
+      return;
+    }
+    if (table.name.find('/') != std::string::npos || table.name.front() == '_' || table.name.front() == '.') {
+      diagnostics_.error(table.location,
+                         "the source name '" + table.name +
+                             "' does not serve as a folder of the error lake: leave out '/', and a '_' or "
+                             "'.' at the beginning");
       return;
     }
     auto source = std::make_unique<SourcePlan>();
@@ -149,7 +157,35 @@ class Planner {
       fields.push_back(field_of(column));
     }
     if (!fields.empty()) sink->schema = arrow::schema(fields);
+    refuse_shared_place(*sink);
     plan_->sinks.push_back(std::move(sink));
+  }
+
+  // Two sinks on one table would each take the positions that the other commits for its own: rows are lost.
+  void refuse_shared_place(const SinkPlan& sink) {
+    const std::string place = place_of(sink);
+    if (place.empty()) return;
+    for (const auto& other : plan_->sinks) {
+      if (place_of(*other) != place) continue;
+      diagnostics_.error(sink.location, "'" + sink.name + "' and '" + other->name + "' are both at '" +
+                                            place +
+                                            "': declare the table once and write several INSERT INTO it");
+    }
+  }
+
+  // Equal for two spellings of one path; empty for sinks without one.
+  static std::string place_of(const SinkPlan& sink) {
+    auto path = sink.options.values().find("path");
+    if (path == sink.options.values().end()) return "";
+    std::string place = path->second.text;
+    if (place.starts_with("file://")) place = place.substr(7);
+    if (place.find("://") == std::string::npos) {
+      std::error_code error;
+      auto absolute = std::filesystem::weakly_canonical(std::filesystem::absolute(place, error), error);
+      if (!error) place = absolute.string();
+    }
+    while (place.size() > 1 && place.back() == '/') place.pop_back();
+    return place;
   }
 
   SinkPlan* find_sink(const std::string& name) {

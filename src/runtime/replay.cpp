@@ -214,8 +214,8 @@ class SourceReplay {
         crash_point("replay.before_resolved");
       }
       WEIR_ASSIGN(auto sealed, DeltaSealedRows::from_json(entry.at("sealed").dump()));
-      WEIR_ASSIGN(bool fresh, into->sink->commit_transaction(*sealed, app_id_, seq, ledger));
-      if (!fresh && log_) log_(name + ": batch " + std::to_string(seq) + " was committed already");
+      auto committed = into->sink->commit_transaction(*sealed, app_id_, seq, ledger);
+      if (!committed.ok()) return committed.status();
       crash_point("replay.after_table");
     }
     crash_point("replay.after_resolved");

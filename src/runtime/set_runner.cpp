@@ -43,6 +43,20 @@ struct Counted {
   }
 };
 
+// Of a table's stands only those of source partitions: weir/<pipeline>/<source>/<partition>, without the
+// plan's, the authority's and replay's marks.
+std::map<std::string, int64_t> positions_in(const std::map<std::string, int64_t>& stands) {
+  std::map<std::string, int64_t> positions;
+  for (const auto& [app_id, next] : stands) {
+    size_t source = app_id.find('/', app_id.find('/') + 1) + 1;
+    size_t partition = app_id.find('/', source);
+    if (partition != std::string::npos && app_id.compare(partition, std::string::npos, "/_replay") != 0) {
+      positions[app_id] = next;
+    }
+  }
+  return positions;
+}
+
 class Attempt {
  public:
   Attempt(const PipelinePlan& plan, const SetPlan& set, const RunOptions& options, PipelineStats& stats,
@@ -98,7 +112,7 @@ class Attempt {
       if (!opened.ok()) return opened.status().with_context("error lake");
     }
     if (authority_) {
-      state_.authority_stands = state_.sink_stands[*authority_];
+      state_.authority_stands = positions_in(state_.sink_stands[*authority_]);
       return refuse_changed_plan();
     }
     WEIR_ASSIGN(state_objects_, open_state_objects(state_.plan));
@@ -140,8 +154,8 @@ class Attempt {
     if (mark == stands.end() || mark->second == state_.plan.hash()) return {};
     for (const SourcePlan* source : state_.set.sources) {
       const std::string prefix = "weir/" + pipeline + "/" + source->table.name + "/";
-      for (const auto& [app_id, next] : stands) {
-        if (!app_id.starts_with(prefix) || app_id == prefix + "_replay") continue;
+      for (const auto& [app_id, next] : positions_in(stands)) {
+        if (!app_id.starts_with(prefix)) continue;
         auto stand = state_.authority_stands.find(app_id);
         if (stand != state_.authority_stands.end() && stand->second >= next) continue;
         return Status::invalid(
@@ -169,8 +183,7 @@ class Attempt {
       context.clock = state_.options.clock;
       const std::string prefix = "weir/" + state_.plan.spec.name + "/" + source->table.name + "/";
       for (const auto& [app_id, _] : state_.authority_stands) {
-        if (!app_id.starts_with(prefix) || app_id == prefix + "_replay")
-          continue;  // a replay's txn is no position
+        if (!app_id.starts_with(prefix)) continue;
         context.known_partitions.push_back(app_id.substr(prefix.size()));
       }
       auto created = source->connector->create(std::move(context));
