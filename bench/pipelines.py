@@ -185,7 +185,7 @@ def bench_nats(weir, bare, folder, events, repeats):
         assert (await stream.stream_info("ORDERS")).state.messages == events
         await connection.close()
 
-    with NatsServer() as server:
+    with NatsServer(sync_interval="2m") as server:
         asyncio.run(publish(server.url))
         bare_runs, weir_runs = [], []
         for i in range(repeats):
