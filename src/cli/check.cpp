@@ -22,6 +22,26 @@ void note(const Status& status, const Location& location, int& code) {
   if (code == kExitOk) code = exit_code(status) == kExitOk ? kExitFailed : exit_code(status);
 }
 
+SourceContext source_context(const PipelinePlan& plan, const SourcePlan& source) {
+  SourceContext context;
+  context.pipeline = plan.spec.name;
+  context.table = &source.table;
+  context.options = source.options;
+  context.clock = &Clock::real();
+  return context;
+}
+
+void probe(const PipelinePlan& plan, int& code) {
+  for (const auto& sink : plan.sinks) {
+    if (sink->schema == nullptr || !sink->connector->probe) continue;
+    note(sink->connector->probe(sink_context(plan, *sink, Clock::real())), sink->location, code);
+  }
+  for (const auto& source : plan.sources) {
+    if (!source->connector->probe) continue;
+    note(source->connector->probe(source_context(plan, *source)), source->table.location, code);
+  }
+}
+
 // "ok", and by name every sink that cannot be exactly once.
 void say_what_is_promised(const std::string& file, const PipelinePlan& plan) {
   std::printf("%s: ok\n", file.c_str());
@@ -49,28 +69,27 @@ int check(const CheckArguments& arguments, const Registry& registry) {
       note(Status::invalid("the pipeline name '" + plan->spec.name + "' is taken by " + claimed->second),
            {file, 1, 1}, code);
     }
-    for (const auto& sink : plan->sinks) {
-      if (sink->schema == nullptr) continue;  // no INSERT into it
-      SinkContext context = sink_context(*plan, *sink, Clock::real());
-      if (sink->connector->check) note(sink->connector->check(context), sink->location, code);
-      if (arguments.connect && sink->connector->probe)
-        note(sink->connector->probe(context), sink->location, code);
-    }
-    for (const auto& source : plan->sources) {
-      if (!arguments.connect || !source->connector->probe) continue;
-      SourceContext context;
-      context.pipeline = plan->spec.name;
-      context.table = &source->table;
-      context.options = source->options;
-      context.clock = &Clock::real();
-      note(source->connector->probe(context), source->table.location, code);
-    }
+    int checked = check_connectors(*plan);
+    if (code == kExitOk) code = checked;
+    if (arguments.connect) probe(*plan, code);
     if (code == kExitOk) say_what_is_promised(file, *plan);
   }
   return code;
 }
 
 }  // namespace
+
+int check_connectors(const PipelinePlan& plan) {
+  int code = kExitOk;
+  for (const auto& sink : plan.sinks) {
+    if (sink->schema == nullptr || !sink->connector->check) continue;  // no schema: no INSERT into it
+    note(sink->connector->check(sink_context(plan, *sink, Clock::real())), sink->location, code);
+  }
+  for (const auto& source : plan.sources) {
+    note(source->connector->create(source_context(plan, *source)).status(), source->table.location, code);
+  }
+  return code;
+}
 
 void add_check_command(CLI::App& app, const Registry& registry, int& exit) {
   auto arguments = std::make_shared<CheckArguments>();

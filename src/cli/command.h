@@ -34,6 +34,10 @@ std::unique_ptr<PipelinePlan> load_pipeline(const std::string& file, const Regis
 Result<std::unique_ptr<PipelinePlan>> try_load_pipeline(const std::string& file, const Registry& registry,
                                                         std::vector<Diagnostic>& warnings);
 
+// What only the connectors know: option values, and whether a sink can store its rows. Connects to nothing.
+// Problems are printed as file:line:column: error: words; gives the exit code.
+int check_connectors(const PipelinePlan& plan);
+
 // The commands: each adds its options to `app` and runs by callback, leaving its exit code in `exit`.
 void add_run_command(CLI::App& app, const Registry& registry, int& exit);
 void add_check_command(CLI::App& app, const Registry& registry, int& exit);

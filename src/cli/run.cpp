@@ -90,6 +90,7 @@ int run(const RunArguments& arguments, const Registry& registry) {
     auto running = std::make_unique<Running>();
     running->plan = load_pipeline(file, registry);
     if (running->plan == nullptr) return kExitInvalid;
+    if (int wrong = check_connectors(*running->plan); wrong != kExitOk) return wrong;
     auto [claimed, fresh] = file_of_name.emplace(running->plan->spec.name, file);
     if (!fresh) {
       return report(Status::invalid(file + ": the pipeline name '" + claimed->first + "' is taken by " +

@@ -55,7 +55,7 @@ std::vector<OptionSpec> make_setting_specs() {
       setting("pipeline.queue-batches", OptionType::integer, "4",
               "batches that a queue between two stages holds"),
       setting("pipeline.max-open-partitions", OptionType::integer, "4",
-              "partitions of a lake table that are written at the same time"),
+              "threads that poll and decode, at most one a source partition"),
       setting("error-lake.path", OptionType::string, "./weir-data/errors",
               "folder or s3:// URL of the error lake"),
       setting("error-lake.enabled", OptionType::boolean, "true", "'false': a bad event stops the pipeline"),

@@ -42,6 +42,20 @@ def test_bad_files_name_the_place_and_the_near_word(case, text, words):
         assert "bad.sql:" in run.stderr and ": error: " in run.stderr and words in run.stderr, run.stderr
 
 
+@pytest.mark.parametrize("source, sink", [
+    ("'connector'='generator', 'rows'='-1'", "'connector'='print'"),
+    ("'connector'='generator', 'rows'='5', 'fields.nope.min'='1'", "'connector'='print'"),
+    ("'connector'='nats', 'url'='nats://127.0.0.1:1', 'stream'='S', 'fetch.batch'='0'", "'connector'='print'"),
+    ("'connector'='file', 'path'='x'", "'connector'='delta', 'path'='y', 'compression-level'='99'"),
+])
+def test_values_that_only_the_connector_can_judge_are_found_before_anything_runs(case, source, sink):
+    file = case.write("bad.sql", f"CREATE TABLE e (id BIGINT) WITH ({source});\nCREATE TABLE l WITH ({sink});\n"
+                                 "INSERT INTO l SELECT * FROM e;")
+    for command in (["check"], ["run", "--once"]):
+        run = case.weir.run([*command, file], cwd=case.folder, expect=2)
+        assert "bad.sql:" in run.stderr and ": error: " in run.stderr and "done" not in run.stderr
+
+
 def test_bad_sql_of_a_query(case):
     path = case.folder / "in.ndjson"
     path.write_bytes(b"\n".join(events(1, 3)))

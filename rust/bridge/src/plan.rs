@@ -193,8 +193,8 @@ fn register_table(context: &SessionContext, table: &Table, schema: &SchemaRef) -
         let mut columns = Vec::new();
         for name in &names {
             let column = match table.computed.iter().find(|(computed, _)| computed == name) {
-                Some((_, text)) => {
-                    computed_column(&state, raw.schema(), text).map_err(|mut failure| {
+                Some((_, text)) => computed_column(&state, raw.schema(), text)
+                    .map_err(|mut failure| {
                         failure.message = format!(
                             "computed column '{name}' of table '{}': {}",
                             table.name, failure.message
@@ -202,13 +202,14 @@ fn register_table(context: &SessionContext, table: &Table, schema: &SchemaRef) -
                         (failure.line, failure.column) = (0, 0);
                         failure
                     })?
-                }
+                    .alias(name),
+                // Without an alias: DataFusion's leaf projections would see two columns of one name.
                 None => Expr::Column(datafusion::common::Column::new(
                     Some(reference.clone()),
                     name,
                 )),
             };
-            columns.push(column.alias(name));
+            columns.push(column);
         }
         let view = raw.project(columns).and_then(|b| b.build()).map_err(|e| {
             let mut failure = planning_error(e, "");
