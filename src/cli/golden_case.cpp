@@ -184,7 +184,7 @@ bool matches(const Json& expected, const Json& record) {
     if (!record.contains(key)) return false;
     if (key == "message") {
       if (record[key].get<std::string>().find(value.get<std::string>()) == std::string::npos) return false;
-    } else if (key == "sink" && value == "" && record[key].is_null()) {
+    } else if (key == "sink" && value == Json("") && record[key].is_null()) {
       continue;
     } else if (record[key] != value) {
       return false;

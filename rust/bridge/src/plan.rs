@@ -236,7 +236,7 @@ fn computed_column(state: &SessionState, schema: &DFSchema, text: &str) -> Outco
     let expression = state
         .create_logical_expr_from_sql_expr(parsed, schema)
         .map_err(to_error)?;
-    refuse_expressions(&[expression.clone()], text)?;
+    refuse_expressions(std::slice::from_ref(&expression), text)?;
     // Types are checked here, where the column's name is known.
     use datafusion::logical_expr::ExprSchemable;
     expression
