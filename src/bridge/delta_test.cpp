@@ -7,7 +7,11 @@
 #include <arrow/type.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +19,26 @@
 #include "base/objects.h"
 #include "bridge/bridge.h"
 #include "bridge/rows_for_test.h"
+
+namespace {
+
+// What this process made durable, by file name, and the name that a failing disk refuses.
+std::vector<std::string> synced;
+std::string sync_fails;
+
+}  // namespace
+
+// Stands before libc's.
+extern "C" int fsync(int descriptor) {
+  const std::filesystem::path link = "/proc/self/fd/" + std::to_string(descriptor);
+  const std::string name = std::filesystem::read_symlink(link).filename();
+  if (name == sync_fails) {
+    errno = EIO;
+    return -1;
+  }
+  synced.push_back(name);
+  return static_cast<int>(syscall(SYS_fsync, descriptor));
+}
 
 namespace weir::bridge {
 namespace {
@@ -29,14 +53,24 @@ std::shared_ptr<arrow::Schema> events_schema() {
        arrow::field("price", arrow::decimal128(12, 2)), arrow::field("tags", arrow::list(arrow::utf8()))});
 }
 
+std::string log_name(int64_t version) {
+  char name[32];
+  snprintf(name, sizeof name, "%020lld.json", static_cast<long long>(version));
+  return name;
+}
+
 class DeltaTest : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string pattern = (fs::temp_directory_path() / "weir-delta-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
     uri_ = (folder_ / "table").string();
+    synced.clear();
   }
-  void TearDown() override { fs::remove_all(folder_); }
+  void TearDown() override {
+    sync_fails.clear();
+    fs::remove_all(folder_);
+  }
 
   std::unique_ptr<DeltaTable> create(const std::vector<std::string>& partition_by = {},
                                      std::shared_ptr<arrow::Schema> schema = events_schema()) {
@@ -69,9 +103,7 @@ class DeltaTest : public ::testing::Test {
   }
 
   std::string log(int64_t version) {
-    char name[32];
-    snprintf(name, sizeof name, "%020lld.json", static_cast<long long>(version));
-    return *read_file((fs::path(uri_) / "_delta_log" / name).string());
+    return *read_file((fs::path(uri_) / "_delta_log" / log_name(version)).string());
   }
 
   std::vector<std::string> select(const std::string& sql) {
@@ -253,6 +285,82 @@ TEST_F(DeltaTest, CheckpointsKeepTransactions) {
   EXPECT_TRUE(fs::exists(fs::path(uri_) / "_delta_log" / "00000000000000000000.json"));
   auto opened = open();
   EXPECT_EQ(*opened->transactions(""), (std::map<std::string, int64_t>{{"early", 7}, {"often", 101}}));
+}
+
+TEST_F(DeltaTest, CheckpointsAreDurable) {
+  auto table = create();
+  for (int64_t i = 1; i <= 100; ++i) {
+    synced.clear();
+    ASSERT_TRUE(table->commit({}).ok());
+  }
+  EXPECT_EQ(synced,
+            (std::vector<std::string>{log_name(100), "_delta_log", "00000000000000000100.checkpoint.parquet",
+                                      "_last_checkpoint", "_delta_log"}));
+}
+
+TEST_F(DeltaTest, ACheckpointThatMayNotBeDurableIsNone) {
+  auto table = create();
+  sync_fails = "00000000000000000100.checkpoint.parquet";
+  for (int64_t i = 1; i <= 101; ++i) ASSERT_TRUE(table->commit({}).ok());
+  EXPECT_FALSE(fs::exists(fs::path(uri_) / "_delta_log" / sync_fails));
+  EXPECT_FALSE(fs::exists(fs::path(uri_) / "_delta_log" / "_last_checkpoint"));
+  EXPECT_EQ(open()->version(), 101);
+}
+
+TEST_F(DeltaTest, AnUnreadableCheckpointIsPassedOver) {
+  auto table = create();
+  for (int64_t i = 1; i <= 201; ++i) {
+    DeltaCommit commit;
+    commit.transactions = {{i == 7 ? "early" : "often", i}};
+    ASSERT_TRUE(table->commit(commit).ok());
+  }
+  // Opened before: the log's reader gives up on a _last_checkpoint whose file is empty.
+  auto newest_gone = open(), both_gone = open(), nothing_left = open();
+  const auto log = fs::path(uri_) / "_delta_log";
+  const std::map<std::string, int64_t> expected = {{"early", 7}, {"often", 201}};
+  // As a crash leaves it: a name without bytes.
+  fs::resize_file(log / "00000000000000000200.checkpoint.parquet", 0);
+  fs::remove(log / log_name(7));
+  EXPECT_EQ(*newest_gone->transactions(""), expected);
+  fs::resize_file(log / "00000000000000000100.checkpoint.parquet", 0);
+  // Without the commits that the checkpoint held there is no answer, rather than a wrong one.
+  const Status lost = nothing_left->transactions("").status();
+  EXPECT_EQ(lost.code(), Code::invalid);
+  EXPECT_NE(lost.message().find("200.checkpoint.parquet"), std::string::npos) << lost.message();
+  std::ofstream(log / log_name(7)) << R"({"txn":{"appId":"early","version":7}})"
+                                   << "\n";
+  EXPECT_EQ(*both_gone->transactions(""), expected);
+}
+
+TEST_F(DeltaTest, CommitsOfAnUnknownOutcomeAreBelievedOnceDurable) {
+  auto table = create();
+  DeltaCommit commit;
+  commit.transactions = {{"a", 1}};
+  sync_fails = log_name(1);
+  EXPECT_EQ(table->commit(commit).status().code(), Code::unavailable);
+  EXPECT_EQ(table->refresh().code(), Code::unavailable);
+  EXPECT_EQ(table->refresh().code(), Code::unavailable);
+  EXPECT_EQ(DeltaTable::open(uri_, {}).status().code(), Code::unavailable);
+  sync_fails.clear();
+  synced.clear();
+  ASSERT_TRUE(table->refresh().ok());
+  EXPECT_EQ(synced, (std::vector<std::string>{log_name(1), "_delta_log"}));
+  EXPECT_EQ(**table->transaction_version("a"), 1);
+  ASSERT_TRUE(table->refresh().ok());
+  EXPECT_EQ(synced.size(), 2u) << "once a version";
+}
+
+TEST_F(DeltaTest, VersionsOfOthersAreMadeDurableToo) {
+  auto table = create();
+  auto other = open();
+  ASSERT_TRUE(other->commit({}).ok());
+  ASSERT_TRUE(other->commit({}).ok());
+  synced.clear();
+  ASSERT_TRUE(table->refresh().ok());
+  EXPECT_EQ(synced, (std::vector<std::string>{log_name(1), log_name(2), "_delta_log"}));
+  synced.clear();
+  open();
+  EXPECT_EQ(synced, (std::vector<std::string>{log_name(2), "_delta_log"}));
 }
 
 TEST_F(DeltaTest, QueriesReachErrorTablesAndRefuseWrites) {

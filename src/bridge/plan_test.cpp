@@ -237,6 +237,101 @@ TEST(PlanQuery, SeveralLevelsOfUnnest) {
   }
 }
 
+// "[0,0,…]"
+std::string zeros(int count) {
+  std::string text = "[";
+  for (int i = 0; i < count; ++i) text += i == 0 ? "0" : ",0";
+  return text + "]";
+}
+
+// n(a ARRAY<BIGINT>, b ARRAY<BIGINT>, lists ARRAY<ARRAY<BIGINT>>, text STRING), with `query` over it.
+struct FanOut {
+  explicit FanOut(const std::string& query) {
+    PlanRequest wanted = request(query);
+    wanted.tables.push_back({"n", schema, {}, {}});
+    plan = planned(wanted);
+  }
+  // Rows of `a` and `b` with this many elements.
+  std::shared_ptr<arrow::RecordBatch> crosses(int count, std::vector<int> lengths) {
+    std::vector<std::string> lines;
+    for (int length : lengths) lines.push_back("{\"a\":" + zeros(count) + ",\"b\":" + zeros(length) + "}");
+    return rows_of(schema, lines);
+  }
+  auto eval(const std::shared_ptr<arrow::RecordBatch>& rows) {
+    return plan.branches.at(0).fragment->eval(rows, 0);
+  }
+
+  std::shared_ptr<arrow::Schema> schema = arrow::schema(
+      {arrow::field("a", arrow::list(arrow::int64())), arrow::field("b", arrow::list(arrow::int64())),
+       arrow::field("lists", arrow::list(arrow::list(arrow::int64()))), arrow::field("text", arrow::utf8())});
+  StreamPlan plan;
+};
+
+TEST(PlanQuery, UnnestBeyondTheBoundIsTheEventsFailure) {
+  FanOut cross("SELECT x, y FROM n CROSS JOIN UNNEST(a) AS t(x) CROSS JOIN UNNEST(b) AS u(y)");
+  Status status = cross.eval(cross.crosses(1000, {1001})).status();
+  EXPECT_EQ(status.code(), Code::invalid);
+  EXPECT_EQ(status.message(), "UNNEST gives 1,001,000 rows, at most 1,000,000 an event");
+  // The second array is repeated for each element of the first: 3 GB before a row of the cross is made.
+  status = cross.eval(cross.crosses(20'000, {20'000})).status();
+  EXPECT_EQ(status.code(), Code::invalid);
+  EXPECT_EQ(status.message(), "UNNEST gives 3,051 MiB, at most 512 MiB an event");
+}
+
+TEST(PlanQuery, UnnestAtTheBoundWorksAndLargerBatchesSplit) {
+  FanOut cross("SELECT x, y FROM n CROSS JOIN UNNEST(a) AS t(x) CROSS JOIN UNNEST(b) AS u(y)");
+  auto rows = cross.crosses(1000, {1000, 400, 600, 1});
+  EXPECT_EQ(cross.eval(rows).status().code(), Code::invalid);
+  for (auto [from, length, expected] : {std::tuple{0, 1, 1'000'000}, {1, 2, 1'000'000}, {3, 1, 1000}}) {
+    auto result = cross.eval(rows->Slice(from, length));
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    EXPECT_EQ((*result)->num_rows(), expected);
+  }
+}
+
+TEST(PlanQuery, UnnestOfSeveralColumnsAndLevelsIsBounded) {
+  // At each of the inner lists, `b` is as long as ever.
+  FanOut levels("SELECT unnest(unnest(lists)) AS x, unnest(b) AS y FROM n");
+  auto line = [](int lists, int length) {
+    std::string text = R"({"lists":[)";
+    for (int i = 0; i < lists; ++i) text += i == 0 ? "[1,2]" : ",[1,2]";
+    return text + "],\"b\":" + zeros(length) + "}";
+  };
+  auto rows = rows_of(levels.schema, {line(1001, 1001), line(1000, 1000), line(3, 1)});
+  const Status status = levels.eval(rows->Slice(0, 1)).status();
+  EXPECT_EQ(status.code(), Code::invalid);
+  EXPECT_EQ(status.message(), "UNNEST gives more than 1,000,000 rows an event");
+  EXPECT_EQ(levels.eval(rows->Slice(1, 2)).status().code(), Code::invalid);
+  for (auto [row, expected] : {std::pair{1, 1'000'000}, {2, 6}}) {
+    auto result = levels.eval(rows->Slice(row, 1));
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    EXPECT_EQ((*result)->num_rows(), expected);
+  }
+  // The longer of the two: the shorter is filled with nulls, and nothing is multiplied.
+  FanOut beside("SELECT unnest(a) AS x, unnest(b) AS y FROM n");
+  auto result = beside.eval(beside.crosses(20'000, {30'000}));
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ((*result)->num_rows(), 30'000);
+}
+
+TEST(PlanQuery, UnnestBoundsWhatItRepeats) {
+  FanOut beside("SELECT text, unnest(a) AS x FROM n");
+  FanOut two("SELECT text, unnest(a) AS x, unnest(b) AS y FROM n");
+  auto line = [](int length) {
+    return R"({"a":)" + zeros(length) + R"(,"text":")" + std::string(100'000, 'x') + "\"}";
+  };
+  for (FanOut* fan_out : {&beside, &two}) {
+    auto rows = rows_of(fan_out->schema, {line(10'000), line(100), R"({"a":)" + zeros(50'000) + "}"});
+    const Status status = fan_out->eval(rows->Slice(0, 1)).status();
+    EXPECT_EQ(status.code(), Code::invalid);
+    EXPECT_EQ(status.message(), "UNNEST gives 953 MiB, at most 512 MiB an event");
+    // Each row counts by its own size and repetitions.
+    auto result = fan_out->eval(rows->Slice(1, 2));
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    EXPECT_EQ((*result)->num_rows(), 50'100);
+  }
+}
+
 TEST(PlanQuery, UnionAllGivesBranches) {
   PlanRequest both = request(
       "SELECT id, 'a' AS k FROM orders WHERE id < 2 UNION ALL SELECT x, 'b' FROM other "
@@ -375,7 +470,8 @@ TEST(PlanQuery, ABadRowIsInvalidAndOthersPass) {
 }
 
 TEST(PlanQuery, AFunctionThatPanicsOnAValueIsThatRowsFailure) {
-  // lpad asks for as much memory as the value says.
+  // lpad asks for as much memory as the value says. The words reach the caller, and nobody else.
+  testing::internal::CaptureStderr();
   StreamPlan plan = planned(request("SELECT lpad(customer, id * 3000000000000000000, 'x') AS x FROM orders"));
   const Status status = plan.branches[0].fragment->eval(orders(), 0).status();
   EXPECT_EQ(status.code(), Code::invalid) << status.message();
@@ -383,6 +479,7 @@ TEST(PlanQuery, AFunctionThatPanicsOnAValueIsThatRowsFailure) {
   StreamPlan resized = planned(request("SELECT array_resize(tags, -id, 'x') AS x FROM orders"));
   const Status refused = resized.branches[0].fragment->eval(orders(), 0).status();
   EXPECT_EQ(refused.code(), Code::invalid) << refused.message();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(PlanQuery, TargetCastsWhatWidens) {

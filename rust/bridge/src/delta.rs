@@ -59,6 +59,8 @@ pub struct Delta {
 
 struct State {
     table: DeltaTable,
+    /// The version up to which the log survives a crash of the machine, as far as this handle knows.
+    synced: Option<i64>,
     transactions: Transactions,
 }
 
@@ -130,12 +132,15 @@ impl Delta {
     pub async fn open(uri: &str, options: HashMap<String, String>) -> Outcome<Self> {
         let folder = location(uri)?.1;
         let table = open_table(uri, options).await?;
-        Ok(Self::of(uri, folder, table))
+        let delta = Self::of(uri, folder, table);
+        delta.sync_log(&mut *delta.state.lock().await)?;
+        Ok(delta)
     }
 
     fn of(uri: &str, folder: Option<PathBuf>, table: DeltaTable) -> Self {
         let state = State {
             table,
+            synced: None,
             transactions: Transactions::default(),
         };
         Delta {
@@ -198,7 +203,7 @@ impl Delta {
             storage_error(error, uri)
         })?;
         let delta = Self::of(uri, folder, created);
-        delta.sync_commit(0)?;
+        delta.sync_log(&mut *delta.state.lock().await)?;
         Ok(delta)
     }
 
@@ -208,7 +213,9 @@ impl Delta {
             .table
             .update_state()
             .await
-            .map_err(|e| storage_error(e, &self.uri))
+            .map_err(|e| storage_error(e, &self.uri))?;
+        // A commit of unknown outcome may be among them: it is believed once it is durable.
+        self.sync_log(&mut state)
     }
 
     pub async fn version(&self) -> Outcome<i64> {
@@ -301,7 +308,7 @@ impl Delta {
             .map_err(|error| self.commit_error(error, expected))?;
         let version = written.version as i64;
         drop(written);
-        self.sync_commit(version)?;
+        self.sync_versions(&mut state, version)?;
         // The commit stands from here on; a failure below is an unknown outcome, which the caller looks up.
         state.table.update_state().await.map_err(|e| {
             BridgeError::new(
@@ -311,7 +318,10 @@ impl Delta {
         })?;
         if version % CHECKPOINT_EVERY == 0 && version_of(&state.table) == version {
             // Readers do without it: they replay more commits.
-            let _ = deltalake_core::checkpoints::create_checkpoint(&state.table, None).await;
+            let made = deltalake_core::checkpoints::create_checkpoint(&state.table, None).await;
+            if made.is_ok() {
+                self.sync_checkpoint(version);
+            }
         }
         Ok(version)
     }
@@ -363,23 +373,56 @@ impl Delta {
         )
     }
 
+    fn sync_log(&self, state: &mut State) -> Outcome<()> {
+        let version = version_of(&state.table);
+        self.sync_versions(state, version)
+    }
+
     /// A commit counts once it survives a crash of the machine.
-    fn sync_commit(&self, version: i64) -> Outcome<()> {
+    fn sync_versions(&self, state: &mut State, version: i64) -> Outcome<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
+        let first = state.synced.map_or(version, |synced| synced + 1);
+        if first > version {
+            return Ok(());
+        }
         let log = folder.join("_delta_log");
-        let sync =
-            |path: &std::path::Path| std::fs::File::open(path).and_then(|file| file.sync_all());
-        sync(&log.join(format!("{version:020}.json")))
-            .and_then(|()| sync(&log))
-            .map_err(|e| {
-                BridgeError::new(
-                    Code::Unavailable,
-                    format!("{}: version {version} may not be durable: {e}", self.uri),
-                )
-            })
+        let failed = |version: i64, e: std::io::Error| {
+            let message = format!("{}: version {version} may not be durable: {e}", self.uri);
+            BridgeError::new(Code::Unavailable, message)
+        };
+        for version in first..=version {
+            match sync(&log.join(format!("{version:020}.json"))) {
+                // Cleaned up: a checkpoint holds it.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                synced => synced.map_err(|e| failed(version, e))?,
+            }
+        }
+        sync(&log).map_err(|e| failed(version, e))?;
+        state.synced = Some(version);
+        Ok(())
     }
+
+    /// One that may not survive a crash goes away while its commits are all there.
+    fn sync_checkpoint(&self, version: i64) {
+        let Some(folder) = &self.folder else {
+            return;
+        };
+        let log = folder.join("_delta_log");
+        let hint = log.join("_last_checkpoint");
+        let file = log.join(format!("{version:020}.checkpoint.parquet"));
+        let synced = sync(&file)
+            .and_then(|()| sync(&hint))
+            .and_then(|()| sync(&log));
+        if synced.is_err() {
+            let _ = std::fs::remove_file(hint).and_then(|()| std::fs::remove_file(file));
+        }
+    }
+}
+
+fn sync(path: &std::path::Path) -> std::io::Result<()> {
+    std::fs::File::open(path)?.sync_all()
 }
 
 fn version_of(table: &DeltaTable) -> i64 {
@@ -516,11 +559,14 @@ impl Transactions {
         if self.version.is_some_and(|known| known > version) {
             *self = Self::default();
         }
-        let mut from = match self.version {
-            Some(known) => known + 1,
+        let (mut from, unreadable) = match self.version {
+            Some(known) => (known + 1, None),
             None => self.load_checkpoint(store, version, uri).await?,
         };
-        let failed = |e| object_error(e, uri);
+        let failed = |e| match (e, unreadable) {
+            (object_store::Error::NotFound { .. }, Some(checkpoint)) => checkpoint,
+            (e, _) => object_error(e, uri),
+        };
         let entries: Vec<(i64, bytes::Bytes)> = futures::stream::iter(from..=version)
             .map(|v| async move {
                 let bytes = store
@@ -560,13 +606,13 @@ impl Transactions {
         Ok(())
     }
 
-    /// The first version that the newest usable checkpoint does not cover.
+    /// The first version that the newest readable checkpoint does not cover, and what is wrong with a newer one.
     async fn load_checkpoint(
         &mut self,
         store: &dyn ObjectStore,
         version: i64,
         uri: &str,
-    ) -> Outcome<i64> {
+    ) -> Outcome<(i64, Option<BridgeError>)> {
         let failed = |e| object_error(e, uri);
         let listed: Vec<_> = store
             .list(Some(&Path::from("_delta_log")))
@@ -587,21 +633,27 @@ impl Transactions {
                 }
             }
         }
-        let Some((at, files)) = checkpoints.pop_last() else {
-            return Ok(0);
-        };
-        for file in files {
-            let bytes = store
-                .get(&file)
-                .await
-                .map_err(failed)?
-                .bytes()
-                .await
-                .map_err(failed)?;
-            self.read_checkpoint(bytes)
-                .map_err(|e| BridgeError::invalid(format!("{uri}: {file}: {e}")))?;
+        let mut unreadable = None;
+        'checkpoints: while let Some((at, files)) = checkpoints.pop_last() {
+            self.found.clear();
+            for file in files {
+                let bytes = store
+                    .get(&file)
+                    .await
+                    .map_err(failed)?
+                    .bytes()
+                    .await
+                    .map_err(failed)?;
+                if let Err(e) = self.read_checkpoint(bytes) {
+                    let words = format!("{uri}: {file}: {e}");
+                    unreadable.get_or_insert(BridgeError::invalid(words));
+                    continue 'checkpoints;
+                }
+            }
+            return Ok((at + 1, unreadable));
         }
-        Ok(at + 1)
+        self.found.clear();
+        Ok((0, unreadable))
     }
 
     fn read_checkpoint(&mut self, bytes: bytes::Bytes) -> Result<(), Box<dyn std::error::Error>> {

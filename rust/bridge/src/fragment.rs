@@ -14,6 +14,7 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use futures::TryStreamExt;
 
 use crate::error::{eval_error, BridgeError, Outcome};
+use crate::fanout::FanOut;
 use crate::functions::set_now_us;
 
 pub enum Step {
@@ -163,10 +164,16 @@ fn unnest_list(
     null_handling: NullHandling,
     schema: &SchemaRef,
 ) -> DfResult<RecordBatch> {
+    let fan_out = FanOut::of(
+        batch.columns(),
+        batch.num_rows(),
+        &[(column, 1)],
+        null_handling,
+    )?;
     let list = batch.column(column).as_list::<i32>();
     let offsets = list.value_offsets();
-    let mut rows: Vec<u32> = Vec::with_capacity(list.values().len());
-    let mut elements: Vec<u32> = Vec::with_capacity(list.values().len());
+    let mut rows: Vec<u32> = Vec::with_capacity(fan_out.total());
+    let mut elements: Vec<u32> = Vec::with_capacity(fan_out.total());
     let mut present: Vec<bool> = Vec::new();
     for row in 0..list.len() {
         let null = list.is_null(row);
@@ -215,6 +222,12 @@ fn unnest_any(
     options: &UnnestOptions,
     schema: &SchemaRef,
 ) -> DfResult<RecordBatch> {
+    FanOut::of(
+        batch.columns(),
+        batch.num_rows(),
+        lists,
+        options.null_handling,
+    )?;
     let input = MemorySourceConfig::try_new_exec(&[vec![batch.clone()]], batch.schema(), None)?;
     let lists = lists
         .iter()

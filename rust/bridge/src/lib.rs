@@ -5,6 +5,7 @@
 
 mod delta;
 mod error;
+mod fanout;
 mod fragment;
 mod functions;
 mod objects;
@@ -14,9 +15,10 @@ mod unnest;
 mod widen;
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use arrow::array::{Array, ArrayData, RecordBatch, StructArray};
 use arrow::buffer::NullBuffer;
@@ -98,9 +100,27 @@ fn panic_words(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "panic".into())
 }
 
+/// Runs `body`; of a panic the caller has the words, so that the process's hook prints nothing of it.
+fn caught<T>(body: impl FnOnce() -> T) -> std::thread::Result<T> {
+    thread_local!(static GUARDS: Cell<u32> = const { Cell::new(0) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if GUARDS.get() == 0 {
+                before(panic);
+            }
+        }));
+    });
+    GUARDS.set(GUARDS.get() + 1);
+    let result = catch_unwind(AssertUnwindSafe(body));
+    GUARDS.set(GUARDS.get() - 1);
+    result
+}
+
 /// Runs an export: panics and errors become a code and, when `error` is given, words.
 fn guard(error: *mut WeirError, body: impl FnOnce() -> Outcome<()>) -> i32 {
-    let failure = match catch_unwind(AssertUnwindSafe(body)) {
+    let failure = match caught(body) {
         Ok(Ok(())) => return 0,
         Ok(Err(failure)) => failure,
         Err(panic) => {
@@ -144,7 +164,7 @@ unsafe fn out<'a, T>(pointer: *mut T) -> Outcome<&'a mut T> {
 unsafe fn free<T>(pointer: *mut T) {
     if !pointer.is_null() {
         // A destructor that panics must not unwind into C++ either.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(pointer))));
+        let _ = caught(|| drop(Box::from_raw(pointer)));
     }
 }
 
@@ -371,7 +391,7 @@ pub unsafe extern "C" fn weir_fragment_eval(
         data.align_buffers();
         let batch = RecordBatch::from(StructArray::from(push_down_structs(data)));
         // A function that panics on a value is that row's failure, as an error of it is.
-        let batch = catch_unwind(AssertUnwindSafe(|| fragment.eval(batch, now_us)))
+        let batch = caught(|| fragment.eval(batch, now_us))
             .unwrap_or_else(|panic| Err(BridgeError::invalid(panic_words(&*panic))))?;
         let output = without_masked_nulls(StructArray::from(batch).into_data());
         let (array, schema) = to_ffi(&output).map_err(|e| BridgeError::internal(e.to_string()))?;
@@ -628,7 +648,7 @@ pub unsafe extern "C" fn weir_writer_close(
 #[no_mangle]
 pub unsafe extern "C" fn weir_writer_free(writer: *mut objects::Writer) {
     if let Some(open) = writer.as_mut() {
-        let _ = catch_unwind(AssertUnwindSafe(|| runtime().block_on(open.abandon())));
+        let _ = caught(|| runtime().block_on(open.abandon()));
     }
     free(writer)
 }
