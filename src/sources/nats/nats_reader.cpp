@@ -27,9 +27,14 @@ constexpr int64_t kBatchBytes = 4 << 20;
 constexpr int kRequestsAhead =
     4;  // pull requests that overlap, so that the server never waits for the next one
 constexpr size_t kMaxUnacknowledged = 4096;
+constexpr int64_t kLookNs = 3 * kNsPerS;         // how often an idle reader looks where the stream ends
+constexpr int64_t kLookFailedNs = 60 * kNsPerS;  // a request that is not permitted costs its whole timeout
+constexpr int64_t kLookTimeoutMs = 1000;
+constexpr int kNoMessageFound = 10037;  // JSNoMessageFoundErr, in a raw answer
 
 // Invariants: every message below next_ was given out, was dropped as a redelivery, or never matched the
-// filter; consumer sequences arrive without a gap, else the consumer is made anew at next_.
+// filter; a step over sequences that did not arrive is given out only after check_jump; consumer sequences
+// arrive without a gap, else the consumer is made anew at next_.
 class NatsReader final : public PartitionReader {
  public:
   explicit NatsReader(NatsReaderSettings settings)
@@ -38,6 +43,7 @@ class NatsReader final : public PartitionReader {
         fetch_batch_(settings_.options.integer("fetch.batch")),
         linger_ns_(settings_.options.duration("fetch.max-wait").count() * kNsPerMs),
         acks_(settings_.options.string("ack") == "all"),
+        accept_gaps_(settings_.options.string("scan.on-gap") == "continue"),
         pool_(kBatchBytes) {}
 
   ~NatsReader() override {
@@ -51,8 +57,10 @@ class NatsReader final : public PartitionReader {
     WEIR_ASSIGN(const NatsStreamInfo info, stream_info());
     const int64_t first = static_cast<int64_t>(info->State.FirstSeq);
     const int64_t last = static_cast<int64_t>(info->State.LastSeq);
+    starting_ = !stored.has_value();
     if (stored.has_value()) {
       next_ = *stored;
+      given_ = next_;
       if (next_ > last + 1) {
         return Status::invalid(
             "stream '" + stream_ + "' ends at sequence " + std::to_string(last) +
@@ -63,6 +71,7 @@ class NatsReader final : public PartitionReader {
       WEIR_TRY(check_gap(first));
     } else {
       WEIR_ASSIGN(next_, startup_position(*info));
+      given_ = next_;
     }
     end_sequence_ = last;
     return make_consumer();
@@ -70,13 +79,18 @@ class NatsReader final : public PartitionReader {
 
   Result<EventBatch> poll(std::chrono::milliseconds timeout) override {
     EventBatch batch;
-    batch.from = gap_from_ >= 0 ? gap_from_ : next_;
+    batch.from = given_;
     const Status status = receive(batch, timeout);
     // What arrived before a failure is sound; a failure that lasts comes again with the next poll.
     if (!status.ok() && batch.events.empty()) return status;
-    WEIR_TRY(check_jump());
+    if (batch.events.empty() && !settings_.once) WEIR_TRY(step_over_others());
+    if (Status checked = check_jump(); !checked.ok()) {
+      roll_back();
+      return checked;
+    }
     batch.next = next_;
-    if (batch.next > batch.from) gap_from_ = -1;
+    given_ = next_;
+    if (batch.next > batch.from) starting_ = false;
     batch.received_us = settings_.clock->now_us();
     batch.bytes = std::move(buffer_.bytes);
     buffer_ = {};
@@ -134,18 +148,24 @@ class NatsReader final : public PartitionReader {
 
   Status check_gap(int64_t first) {
     if (next_ >= first) return {};
-    if (settings_.options.string("scan.on-gap") == "continue") {
-      if (gap_from_ < 0) gap_from_ = next_;
-      next_ = first;
-      return {};
-    }
-    return gap(first, next_);
+    if (!accept_gaps_ && lost(first, next_)) return gap(first, next_);
+    next_ = first;
+    return {};
+  }
+
+  // Whether the stream, which begins at `first` now, has removed what this reader had to read from `position`
+  // on. With a filter nobody can tell what matched among the removed, so that counts as lost. A first start
+  // has no position to keep before its first batch: there the beginning of the stream may move on, as long as
+  // something is left of what there was.
+  bool lost(int64_t first, int64_t position) const {
+    return first > position && !(starting_ && first <= end_sequence_);
   }
 
   Status gap(int64_t first, int64_t position) const {
     return Status::invalid("stream '" + stream_ + "' now begins at sequence " + std::to_string(first) +
                            ", the pipeline's position is " + std::to_string(position) +
                            ": messages in between are gone" +
+                           (settings_.filter == ">" ? "" : ", perhaps some for '" + settings_.filter + "'") +
                            " (limits of the stream, or a purge). Restore them, or accept the loss with " +
                            "'scan.on-gap' = 'continue'");
   }
@@ -285,9 +305,16 @@ class NatsReader final : public PartitionReader {
     return {};
   }
 
+  // Nothing more up to the end matches, or it was removed: check_jump finds out.
   void finish() {
     done_ = true;
-    next_ = std::max(next_, end_sequence_ + 1);  // nothing up to there matches
+    jump_to(end_sequence_ + 1);
+  }
+
+  void jump_to(int64_t position) {
+    if (position <= next_) return;
+    if (jump_from_ < 0) jump_from_ = next_;
+    next_ = position;
   }
 
   Status receive(EventBatch& batch, std::chrono::milliseconds timeout) {
@@ -340,20 +367,70 @@ class NatsReader final : public PartitionReader {
 
   // The last messages may have been deleted, or be filtered out: then nothing says that the end was reached.
   Status look_for_end() {
-    jsConsumerInfo* found = nullptr;
-    jsErrCode error = static_cast<jsErrCode>(0);
-    const natsStatus status = js_GetConsumerInfo(&found, connection_->jetstream(), stream_.c_str(),
-                                                 settings_.consumer.c_str(), nullptr, &error);
-    const NatsConsumerInfo info(found);
-    if (error == JSConsumerNotFoundErr) {
+    Result<NatsConsumerInfo> found = consumer_info();
+    if (found.status().code() == Code::not_found) {
       reset_ = true;
       return ensure_consumer();
     }
-    if (status != NATS_OK) return connection_->failure("cannot look up the consumer", status, error);
+    WEIR_ASSIGN(const NatsConsumerInfo info, std::move(found));
     const bool all_sent =
         info->NumPending == 0 || static_cast<int64_t>(info->Delivered.Stream) >= end_sequence_;
     if (all_sent && static_cast<int64_t>(info->Delivered.Consumer) == consumer_sequence_) finish();
     return {};
+  }
+
+  Result<NatsConsumerInfo> consumer_info() {
+    jsConsumerInfo* found = nullptr;
+    jsErrCode error = static_cast<jsErrCode>(0);
+    const natsStatus status = js_GetConsumerInfo(&found, connection_->jetstream(), stream_.c_str(),
+                                                 settings_.consumer.c_str(), nullptr, &error);
+    if (status != NATS_OK) return connection_->failure("cannot look up the consumer", status, error);
+    return NatsConsumerInfo(found);
+  }
+
+  // While others fill the stream, the position of a reader that waits would name messages that the stream may
+  // remove, though none is for this reader. So it follows the stream's end. The order is what makes it safe:
+  // first the end, then that nothing matches up to there, and last (check_jump) that nothing was removed
+  // before that was asked. What cannot be found out moves nothing.
+  Status step_over_others() {
+    const int64_t now_ns = settings_.clock->monotonic_ns();
+    if (done_ || reset_ || held_ != nullptr || now_ns < look_at_ns_) return {};
+    look_at_ns_ = now_ns + kLookNs;
+    const Result<NatsStreamInfo> info = stream_info();
+    if (!info.ok()) return info.status().retryable() ? Status() : info.status();
+    const int64_t last = static_cast<int64_t>((*info)->State.LastSeq);
+    if (last < next_) return {};
+    const Result<NatsConsumerInfo> consumer = consumer_info();
+    if (!consumer.ok() || (*consumer)->NumPending != 0 ||
+        static_cast<int64_t>((*consumer)->Delivered.Consumer) != consumer_sequence_ || !nothing_matches()) {
+      return {};
+    }
+    uint64_t arrived = 0;
+    if (natsSubscription_QueuedMsgs(subscription_.get(), &arrived) != NATS_OK || arrived != 0) return {};
+    jump_to(last + 1);
+    return {};
+  }
+
+  // Whether the stream holds no message for this reader at or behind next_. The consumer's own counts follow
+  // the stream with a delay (and on another server); the stream's leader looks into its store.
+  bool nothing_matches() {
+    const nlohmann::json request = {{"seq", next_}, {"next_by_subj", settings_.filter}};
+    const std::string subject = "$JS.API.STREAM.MSG.GET." + stream_;
+    natsMsg* raw = nullptr;
+    const std::string text = request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    const natsStatus status =
+        natsConnection_RequestString(&raw, connection_->get(), subject.c_str(), text.c_str(), kLookTimeoutMs);
+    const NatsMessage reply(raw);
+    if (status != NATS_OK) {
+      look_at_ns_ = settings_.clock->monotonic_ns() + kLookFailedNs;
+      return false;
+    }
+    const char* data = natsMsg_GetData(raw);
+    const nlohmann::json answer =
+        nlohmann::json::parse(data, data + natsMsg_GetDataLength(raw), nullptr, false);
+    const auto error = answer.find("error");
+    return answer.is_object() && error != answer.end() && error->is_object() &&
+           error->value("err_code", 0) == kNoMessageFound;
   }
 
   // Takes what has arrived, without waiting. True: something came.
@@ -395,7 +472,7 @@ class NatsReader final : public PartitionReader {
     const bool behind_end = settings_.once && ack.stream_sequence > end_sequence_;
     if (!redelivered && !behind_end) {
       if (!append(batch, ack)) return false;
-      if (ack.stream_sequence > next_ && jump_from_ < 0 && settings_.filter == ">") jump_from_ = next_;
+      jump_to(ack.stream_sequence);
       next_ = ack.stream_sequence + 1;
       last_reply_ = natsMsg_GetReply(held_.get());
     }
@@ -406,16 +483,25 @@ class NatsReader final : public PartitionReader {
     return true;
   }
 
-  // A jump is a deleted message, or the stream's limits overtook this reader: that must not pass in silence.
-  // With a filter it is usually somebody else's message, and nothing tells.
+  // A jump is a deleted message, somebody else's message, or the stream's limits overtook this reader: that
+  // must not pass in silence.
   Status check_jump() {
-    if (jump_from_ < 0 || settings_.options.string("scan.on-gap") == "continue") return {};
-    Result<NatsStreamInfo> info = stream_info();
-    if (!info.ok())
-      return info.status().retryable() ? Status() : info.status();  // looked at after the next batch
     const int64_t from = std::exchange(jump_from_, -1);
-    const int64_t first = static_cast<int64_t>((*info)->State.FirstSeq);
-    return first > from ? gap(first, from) : Status();
+    if (from < 0 || accept_gaps_) return {};
+    WEIR_ASSIGN(const NatsStreamInfo info, stream_info());
+    const int64_t first = static_cast<int64_t>(info->State.FirstSeq);
+    return lost(first, from) ? gap(first, from) : Status();
+  }
+
+  // What was received since the last batch was given out comes again, from a new consumer.
+  void roll_back() {
+    next_ = given_;
+    done_ = false;
+    reset_ = true;
+    buffer_ = {};
+    filled_ = 0;
+    last_subject_ = {};
+    last_reply_.clear();
   }
 
   bool append(EventBatch& batch, const AckSubject& ack) {
@@ -505,6 +591,7 @@ class NatsReader final : public PartitionReader {
   const int64_t fetch_batch_;
   const int64_t linger_ns_;
   const bool acks_;
+  const bool accept_gaps_;
 
   std::mutex mutex_;  // guards unacknowledged_, and connection_ against acknowledge
   std::deque<Acknowledgement> unacknowledged_;
@@ -529,10 +616,11 @@ class NatsReader final : public PartitionReader {
   std::string last_reply_;
 
   int64_t next_ = 1;
-  int64_t gap_from_ =
-      -1;  // the stored position, while a gap that is accepted was not yet given out as a range
+  int64_t given_ = 1;         // the end of the last batch; behind next_ while a step was not given out
   int64_t jump_from_ = -1;    // the position before the first jump that was not looked at yet
-  int64_t end_sequence_ = 0;  // with once: the stream's last sequence at the start
+  int64_t end_sequence_ = 0;  // the stream's last sequence at the start
+  bool starting_ = false;     // no position was stored, and no batch given out yet
+  int64_t look_at_ns_ = 0;
   bool done_ = false;
   std::atomic<int64_t> lag_{-1};
 };

@@ -22,6 +22,13 @@ std::string consumer_name(std::string name) {
   return name;
 }
 
+Status check_retention(const std::string& stream, const jsStreamInfo& info) {
+  if (info.Config->Retention == js_LimitsPolicy) return {};
+  return Status::invalid("stream '" + stream +
+                         "' removes messages by its consumers' acknowledgements (retention " +
+                         "interest or workqueue); exactly once needs a stream with retention limits");
+}
+
 class NatsSource final : public Source {
  public:
   NatsSource(SourceContext context, std::vector<std::string> filters)
@@ -32,11 +39,7 @@ class NatsSource final : public Source {
   Result<std::vector<std::string>> discover() override {
     WEIR_ASSIGN(const std::unique_ptr<NatsConnection> connection, NatsConnection::connect(context_.options));
     WEIR_ASSIGN(const NatsStreamInfo info, connection->stream(stream_));
-    if (info->Config->Retention != js_LimitsPolicy) {
-      return Status::invalid("stream '" + stream_ +
-                             "' removes messages by its consumers' acknowledgements (retention " +
-                             "interest or workqueue); exactly once needs a stream with retention limits");
-    }
+    WEIR_TRY(check_retention(stream_, *info));
     created_ns_ = info->Created;
     std::vector<std::string> ids;
     for (const std::string& filter : filters_) ids.push_back(partition_id(stream_, created_ns_, filter));
@@ -183,8 +186,9 @@ Result<std::unique_ptr<Source>> create_nats_source(SourceContext context) {
 Status probe_nats(const SourceContext& context) {
   WEIR_ASSIGN(const std::vector<std::string> filters, partition_filters(context.options));
   WEIR_ASSIGN(const std::unique_ptr<NatsConnection> connection, NatsConnection::connect(context.options));
-  WEIR_ASSIGN(const NatsStreamInfo info, connection->stream(context.options.string("stream")));
-  return {};
+  const std::string stream = context.options.string("stream");
+  WEIR_ASSIGN(const NatsStreamInfo info, connection->stream(stream));
+  return check_retention(stream, *info);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "sources/nats/ack_subject.h"
 #include "sources/nats/nats_connection.h"
@@ -68,6 +69,10 @@ class Server {
     std::filesystem::remove(folder_.path("nats-server_" + std::to_string(pid_) + ".ports"));
     pid_ = -1;
   }
+
+  // Connected but without an answer.
+  void pause() { ::kill(pid_, SIGSTOP); }
+  void resume() { ::kill(pid_, SIGCONT); }
 
   int port() const { return port_; }
   std::string url(const std::string& user = "") const {
@@ -133,6 +138,11 @@ class Publisher {
     const NatsMessage message(raw);
     must(natsMsgHeader_Set(raw, "Trace", "a\"b"));
     must(js_PublishMsg(nullptr, jetstream_.get(), raw, nullptr, nullptr));
+  }
+  int64_t last_sequence(const std::string& stream) {
+    jsStreamInfo* info = nullptr;
+    must(js_GetStreamInfo(&info, jetstream_.get(), stream.c_str(), nullptr, nullptr));
+    return static_cast<int64_t>(NatsStreamInfo(info)->State.LastSeq);
   }
   NatsConsumerInfo consumer(const std::string& stream, const std::string& name) {
     jsConsumerInfo* info = nullptr;
@@ -297,11 +307,11 @@ TEST(NatsSource, StartupModes) {
   publisher.publish("orders", "b");
   publisher.publish("orders", "c");
   const std::string url = server.url();
-  EXPECT_EQ(payloads(read_once({{"url", url},
+  const Read later = read_once({{"url", url},
                                 {"scan.startup.mode", "timestamp"},
-                                {"scan.startup.timestamp-millis", std::to_string(between_ms)}})
-                         .events),
-            (Texts{"b", "c"}));
+                                {"scan.startup.timestamp-millis", std::to_string(between_ms)}});
+  EXPECT_TRUE(later.status.ok()) << later.status.message();
+  EXPECT_EQ(payloads(later.events), (Texts{"b", "c"})) << later.next;
   EXPECT_EQ(payloads(read_once({{"url", url},
                                 {"scan.startup.mode", "specific-offset"},
                                 {"scan.startup.specific-offset", "3"}})
@@ -396,6 +406,175 @@ TEST(NatsSource, LimitsThatOvertakeARunningReaderAreNoticed) {
   EXPECT_SAYS(read_all(*second.reader, seen, next, 6), Code::invalid, "begins at sequence 11");
 }
 
+TEST(NatsSource, RemovalAheadOfAFilteredReaderIsNoticed) {
+  Server server;
+  Publisher publisher(server.url());
+  publisher.add_stream("ORDERS", {"orders.>"});
+  publisher.publish_many("orders.a", 0, 5);
+  for (const char* option : {"subject", "scan.partitions"}) {
+    for (const bool another : {true, false}) {
+      SCOPED_TRACE(std::string(option) + (another ? ", one comes after" : ", none comes after"));
+      publisher.purge("ORDERS");
+      const int64_t at = publisher.last_sequence("ORDERS") + 1;
+      const Values options = {{"url", server.url()}, {option, "orders.a"}};
+      Values accepting = options;
+      accepting["scan.on-gap"] = "continue";
+      accepting["durable"] = "other";
+      // Nothing is asked for before the first poll.
+      Opened failing = open_source(options, at, false);
+      Opened going_on = open_source(accepting, at, false);
+      publisher.publish_many("orders.a", 5, 8);
+      publisher.purge("ORDERS");
+      if (another) publisher.publish("orders.a", "after");
+      std::vector<SeenEvent> seen;
+      int64_t next = -1;
+      EXPECT_SAYS(read_all(*failing.reader, seen, next, 1, std::chrono::seconds(2)), Code::invalid,
+                  "begins at sequence " + std::to_string(at + 3));
+      EXPECT_TRUE(seen.empty());
+      ASSERT_TRUE(read_all(*going_on.reader, seen, next, 1, std::chrono::seconds(1)).ok());
+      EXPECT_EQ(payloads(seen), another ? Texts{"after"} : Texts{});
+      EXPECT_EQ(next, at + (another ? 4 : 3));
+    }
+  }
+}
+
+TEST(NatsSource, AnIdleFilteredReaderFollowsTheStream) {
+  Server server;
+  Publisher publisher(server.url());
+  publisher.add_stream("ORDERS", {"orders.>"});
+  const Values options = {{"url", server.url()}, {"subject", "orders.rare"}};
+  publisher.publish("orders.rare", "first");
+  publisher.publish_many("orders.other", 0, 100);
+  Opened opened = open_source(options, {}, false);
+  std::vector<SeenEvent> seen;
+  int64_t next = -1;
+  ASSERT_TRUE(read_all(*opened.reader, seen, next, 2, std::chrono::seconds(1)).ok());
+  EXPECT_EQ(payloads(seen), Texts{"first"});
+  EXPECT_EQ(next, 102) << "the position did not follow";
+  ASSERT_TRUE(read_all(*opened.reader, seen, next, 2, std::chrono::seconds(1)).ok());
+  EXPECT_EQ(next, 102);
+
+  // Neither a running reader nor a later start misses what was never for it.
+  publisher.purge_up_to("ORDERS", 90);
+  publisher.publish_many("orders.other", 100, 120);
+  ASSERT_TRUE(read_all(*opened.reader, seen, next, 2, std::chrono::seconds(4)).ok());
+  EXPECT_EQ(next, 122);
+  publisher.publish("orders.rare", "second");
+  ASSERT_TRUE(read_all(*opened.reader, seen, next, 2).ok());
+  EXPECT_EQ(payloads(seen), (Texts{"first", "second"}));
+  EXPECT_EQ(seen.back().offset, 122);
+  EXPECT_EQ(payloads(read_once(options, 102).events), Texts{"second"});
+}
+
+TEST(NatsSource, FollowingTheStreamLosesNothingWhileOthersPublish) {
+  Server server;
+  Publisher publisher(server.url());
+  publisher.add_stream("ORDERS", {"orders.>"});
+  std::vector<SeenEvent> seen;
+  int64_t next = -1;
+  Texts expected;
+  for (int round = 0; round < 60; ++round) {
+    // A new reader looks at once: here right among what is being published.
+    std::optional<int64_t> stored;
+    if (next >= 0) stored = next;
+    Opened opened = open_source({{"url", server.url()}, {"subject", "orders.rare"}}, stored, false);
+    std::thread publishing([&] {
+      Publisher other(server.url());
+      other.publish_many("orders.other", 0, 50);
+      other.publish("orders.rare", std::to_string(round));
+      other.publish_many("orders.other", 0, 50);
+    });
+    expected.push_back(std::to_string(round));
+    int64_t position = stored.value_or(1);
+    for (int i = 0; i < 200 && seen.size() < expected.size(); ++i) {
+      const Result<EventBatch> batch = opened.reader->poll(std::chrono::milliseconds(i % 3));
+      ASSERT_TRUE(batch.ok()) << batch.status().message();
+      ASSERT_EQ(batch->from, position);
+      position = batch->next;
+      for (size_t e = 0; e < batch->events.size(); ++e) {
+        seen.push_back({batch->events[e].offset, std::string(batch->payload(e)), "", "", 0});
+      }
+      if (batch->events.empty()) Clock::real().sleep(std::chrono::milliseconds(1));
+    }
+    next = position;
+    publishing.join();
+    ASSERT_EQ(payloads(seen), expected);
+  }
+}
+
+TEST(NatsSource, OnceDoesNotStepOverWhatWasRemovedDuringTheRun) {
+  Server server;
+  Publisher publisher(server.url());
+  publisher.add_stream("ORDERS", {"orders.>"});
+  publisher.publish_many("orders.a", 0, 10);
+  const auto run = [&](const Values& more, std::optional<int64_t> stored, bool all) {
+    publisher.purge("ORDERS");
+    const int64_t at = publisher.last_sequence("ORDERS") + 1;
+    publisher.publish_many("orders.a", 0, 10);
+    Values options = more;
+    options.emplace("url", server.url());
+    Opened opened = open_source(options, stored.has_value() ? std::optional(at) : stored);
+    for (int64_t i = 0; i < (all ? 10 : 3); ++i)
+      publisher.delete_message("ORDERS", static_cast<uint64_t>(at + i));
+    Read read;
+    read.status = read_all(*opened.reader, read.events, read.next);
+    read.next -= at;
+    return read;
+  };
+  for (const Values& filter : {Values{}, Values{{"subject", "orders.a"}}, Values{{"subject", "orders.b"}}}) {
+    SCOPED_TRACE(filter.empty() ? ">" : filter.at("subject"));
+    EXPECT_SAYS(run(filter, 1, true).status, Code::invalid, "begins at sequence");
+    EXPECT_SAYS(run(filter, 1, false).status, Code::invalid, "begins at sequence");
+    EXPECT_EQ(run(filter, {}, true).status.ok(), false);
+    // A first start takes what is left: there the stream's beginning moves all the time.
+    const Read first = run(filter, {}, false);
+    EXPECT_TRUE(first.status.ok()) << first.status.message();
+    EXPECT_EQ(first.events.size(), !filter.empty() && filter.at("subject") == "orders.b" ? 0u : 7u);
+    EXPECT_EQ(first.next, 10);
+    Values accepting = filter;
+    accepting["scan.on-gap"] = "continue";
+    EXPECT_TRUE(run(accepting, 1, true).status.ok());
+  }
+}
+
+TEST(NatsSource, AnEmptyRunMovesThePosition) {
+  Server server;
+  Publisher publisher(server.url());
+  publisher.add_stream("ORDERS", {"orders.>"});
+  publisher.publish_many("orders.other", 0, 10);
+  Opened opened = open_source({{"url", server.url()}, {"subject", "orders.rare"}}, 4);
+  const Result<EventBatch> batch = opened.reader->poll(std::chrono::milliseconds(200));
+  ASSERT_TRUE(batch.ok()) << batch.status().message();
+  EXPECT_TRUE(batch->end);
+  EXPECT_EQ(batch->from, 4);
+  EXPECT_EQ(batch->next, 11);
+}
+
+TEST(NatsSource, AJumpIsNotGivenOutUncheckedWhenTheServerDoesNotAnswer) {
+  Server server;
+  Publisher publisher(server.url());
+  publisher.add_stream("ORDERS", {"orders.>"});
+  publisher.publish("orders.a", "0");
+  Opened opened =
+      open_source({{"url", server.url()}, {"subject", "orders.a"}, {"connect.timeout", "1 s"}}, {}, false);
+  std::vector<SeenEvent> seen;
+  int64_t next = -1;
+  ASSERT_TRUE(read_all(*opened.reader, seen, next, 1).ok());
+  publisher.publish("orders.b", "not ours");
+  publisher.publish("orders.a", "1");
+  publisher.publish("orders.a", "2");
+  Clock::real().sleep(std::chrono::milliseconds(300));  // they wait at the reader
+  server.pause();
+  const Result<EventBatch> batch = opened.reader->poll(std::chrono::milliseconds(200));
+  server.resume();
+  EXPECT_EQ(batch.status().code(), Code::unavailable) << batch.status().message();
+  Status status = Status::unavailable("");
+  for (int i = 0; i < 20 && status.retryable(); ++i) status = read_all(*opened.reader, seen, next, 3);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(payloads(seen), (Texts{"0", "1", "2"}));
+  EXPECT_EQ(next, 5);
+}
+
 TEST(NatsSource, ARecreatedStreamIsNamed) {
   Server server;
   Publisher publisher(server.url());
@@ -429,6 +608,12 @@ TEST(NatsSource, RetentionByAcknowledgementIsRefused) {
   Publisher publisher(server.url());
   publisher.add_stream("ORDERS", {"orders"}, js_WorkQueuePolicy);
   EXPECT_SAYS(read_once({{"url", server.url()}}).status, Code::invalid, "retention limits");
+  publisher.add_stream("OTHERS", {"others"}, js_InterestPolicy);
+  for (const char* stream : {"ORDERS", "OTHERS"}) {
+    EXPECT_SAYS(
+        connector("nats").probe(context_for("nats", {{"url", server.url()}, {"stream", stream}}, table())),
+        Code::invalid, "retention limits");
+  }
 }
 
 TEST(NatsSource, UnreachableAndDenied) {
