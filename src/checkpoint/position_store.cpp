@@ -10,8 +10,8 @@ constexpr int kVersion = 1;
 
 }  // namespace
 
-PositionStore::PositionStore(ObjectStore& objects, const std::string& pipeline)
-    : objects_(objects), path_(pipeline + "/positions.json") {}
+PositionStore::PositionStore(ObjectStore& objects, const std::string& pipeline, const std::string& source)
+    : objects_(objects), path_(pipeline + "/positions/" + source + ".json") {}
 
 Result<std::map<std::string, int64_t>> PositionStore::load() {
   std::map<std::string, int64_t> positions;

@@ -1,6 +1,7 @@
 // Positions of sets whose sinks remember nothing (print, blackhole): at least once, said so by `weir check`.
 //
-// The object `<pipeline>/positions.json` below the state root, replaced as a whole:
+// The object `<pipeline>/positions/<source>.json` below the state root, replaced as a whole. One a source,
+// since each source belongs to one set, and sets run side by side:
 //   {"format": "weir-positions", "version": 1, "positions": {"weir/<pipeline>/<source>/<partition>": next,
 //   …}}
 // A reader refuses a version that it does not know.
@@ -18,7 +19,7 @@ namespace weir {
 // One thread at a time. `objects` (the state root) outlives the store.
 class PositionStore {
  public:
-  PositionStore(ObjectStore& objects, const std::string& pipeline);
+  PositionStore(ObjectStore& objects, const std::string& pipeline, const std::string& source);
 
   // Empty when nothing was stored yet; invalid when the object is damaged or newer than this binary.
   Result<std::map<std::string, int64_t>> load();

@@ -34,14 +34,14 @@ class MemoryObjects final : public ObjectStore {
 
 TEST(PositionStore, KeepsWhatWasSavedAndWhatWasNotTouched) {
   MemoryObjects objects;
-  PositionStore store(objects, "orders");
+  PositionStore store(objects, "orders", "a");
   EXPECT_TRUE(store.load().ok());
   EXPECT_TRUE((*store.load()).empty());
   ASSERT_TRUE(store.save({{"weir/orders/a/0", 5}, {"weir/orders/a/1", 7}}).ok());
   ASSERT_TRUE(store.save({{"weir/orders/a/1", 9}}).ok());
   std::map<std::string, int64_t> expected = {{"weir/orders/a/0", 5}, {"weir/orders/a/1", 9}};
-  EXPECT_EQ(*PositionStore(objects, "orders").load(), expected);
-  EXPECT_TRUE(objects.objects.count("orders/positions.json"));
+  EXPECT_EQ(*PositionStore(objects, "orders", "a").load(), expected);
+  EXPECT_TRUE(objects.objects.count("orders/positions/a.json"));
 }
 
 TEST(PositionStore, RefusesWhatItDoesNotKnow) {
@@ -50,11 +50,11 @@ TEST(PositionStore, RefusesWhatItDoesNotKnow) {
                            R"({"format":"weir-positions","version":1})",
                            R"({"format":"weir-positions","version":1,"positions":{"a":1.5}})"}) {
     MemoryObjects objects;
-    objects.objects["p/positions.json"] = text;
-    PositionStore store(objects, "p");
+    objects.objects["p/positions/s.json"] = text;
+    PositionStore store(objects, "p", "s");
     EXPECT_EQ(store.load().status().code(), Code::invalid) << text;
     EXPECT_EQ(store.save({{"a", 1}}).code(), Code::invalid) << text;
-    EXPECT_EQ(objects.objects["p/positions.json"], text);  // never overwritten
+    EXPECT_EQ(objects.objects["p/positions/s.json"], text);  // never overwritten
   }
 }
 

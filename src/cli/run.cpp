@@ -143,9 +143,9 @@ int run(const RunArguments& arguments, const Registry& registry) {
     running->thread.join();
     char taken[32];
     std::snprintf(taken, sizeof taken, "%.3f", seconds);
-    screen.log("done " + running->plan->spec.name + ": events=" + std::to_string(running->stats.events) +
-               numbers(running->stats) + " commits=" + std::to_string(running->stats.commits) +
-               " seconds=" + taken);
+    screen.log((running->status.ok() ? "done " : "stopped ") + running->plan->spec.name +
+               ": events=" + std::to_string(running->stats.events) + numbers(running->stats) +
+               " commits=" + std::to_string(running->stats.commits) + " seconds=" + taken);
     if (running->status.ok()) continue;
     screen.log("error: " + running->plan->spec.name + ": " + running->status.message());
     if (code == kExitOk) {

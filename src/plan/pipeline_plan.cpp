@@ -155,6 +155,8 @@ class Planner {
         continue;
       }
       fields.push_back(field_of(column));
+      const bool text = column.type.arrow->id() == arrow::Type::STRING;
+      sink->max_lengths.push_back(text ? column.type.max_length : -1);
     }
     if (!fields.empty()) sink->schema = arrow::schema(fields);
     refuse_shared_place(*sink);

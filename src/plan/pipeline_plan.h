@@ -37,6 +37,7 @@ struct SinkPlan {
   const SinkConnector* connector = nullptr;
   Options options;
   std::shared_ptr<arrow::Schema> schema;
+  std::vector<int> max_lengths;  // by column of a declared schema: of VARCHAR(n), in characters; -1: none
   std::map<std::string, std::string> storage;  // s3.* of the table over those of SET
   Location location;
 };

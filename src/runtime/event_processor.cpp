@@ -16,6 +16,11 @@ namespace {
 
 Status arrow_status(const arrow::Status& status) { return Status::internal("Arrow: " + status.ToString()); }
 
+// Unicode code points of valid UTF-8.
+int64_t characters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
 std::shared_ptr<arrow::Buffer> buffer_of(std::vector<int32_t> values) {
   return arrow::Buffer::FromVector(std::move(values));
 }
@@ -164,6 +169,20 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
         if (!part->column(from)->IsNull(i)) continue;
         fail(row_indexes(*part)[i], ErrorCode::sink_refused,
              "NULL for the NOT NULL column '" + schema.field(c)->name() + "' of '" + insert.sink->name + "'",
+             "");
+      }
+    }
+    for (int c = 0; c < static_cast<int>(insert.sink->max_lengths.size()); ++c) {
+      const int most = insert.sink->max_lengths[static_cast<size_t>(c)];
+      const int from = insert.column_of_sink[c];
+      if (most < 0 || from < 0) continue;
+      const auto& text = static_cast<const arrow::StringArray&>(*part->column(from));
+      for (int64_t i = 0; i < part->num_rows(); ++i) {
+        if (text.IsNull(i) || characters(text.GetView(i)) <= most) continue;
+        fail(row_indexes(*part)[i], ErrorCode::sink_refused,
+             std::to_string(characters(text.GetView(i))) + " characters do not fit into the column '" +
+                 schema.field(c)->name() + "' of '" + insert.sink->name + "', VARCHAR(" +
+                 std::to_string(most) + ")",
              "");
       }
     }

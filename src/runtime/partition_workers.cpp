@@ -6,6 +6,7 @@
 
 #include "base/crash_point.h"
 #include "base/environment.h"
+#include "runtime/guarded.h"
 #include "sinks/error_lake/error_lake.h"
 
 namespace weir {
@@ -77,6 +78,14 @@ Status PartitionWorkers::discover(size_t index) {
     known_.push_back(task);
     pending_.push_back(task);
   }
+  const auto most =
+      kOpenPerWorker * static_cast<size_t>(state_.plan.spec.settings.integer("pipeline.max-open-partitions"));
+  if (state_.sources[index]->may_grow() && known_.size() > most) {
+    return Status::invalid("source '" + state_.set.sources[index]->table.name + "' follows " +
+                           std::to_string(known_.size()) + " partitions, more than the " +
+                           std::to_string(most) +
+                           " that are kept open: raise SET 'pipeline.max-open-partitions' (64 a thread)");
+  }
   return {};
 }
 
@@ -88,7 +97,7 @@ void PartitionWorkers::coordinate() {
     last_discovery_ns = state_.options.clock->monotonic_ns();
     for (size_t i = 0; i < state_.sources.size(); ++i) {
       if (!state_.sources[i]->may_grow()) continue;
-      Status found = discover(i);
+      Status found = guarded([&] { return discover(i); });
       if (!found.ok() && !found.retryable()) state_.fail(found);
     }
   }
@@ -136,7 +145,7 @@ void PartitionWorkers::work() {
     for (size_t i = 0; i < open_tasks.size() && !state_.stopping();) {
       bool progress = false;
       bool ended = false;
-      Status status = step(open_tasks[i], timeout, processors, progress, ended);
+      Status status = guarded([&] { return step(open_tasks[i], timeout, processors, progress, ended); });
       if (!status.ok()) {
         state_.fail(status.with_context(state_.set.sources[open_tasks[i]->source]->table.name));
         break;

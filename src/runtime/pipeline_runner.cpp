@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -37,14 +38,18 @@ Status run_pipeline(const PipelinePlan& plan, const RunOptions& options, Pipelin
   }
   WEIR_TRY(write_catalog(plan));
   std::atomic<bool> stop_sets{false};
-  std::vector<Status> statuses(plan.sets.size());
+  std::mutex mutex;
+  Status first_failure;  // in time: what ended the pipeline, not what its end did to the other sets
   std::vector<std::thread> threads;
   std::atomic<size_t> running{plan.sets.size()};
   for (size_t i = 0; i < plan.sets.size(); ++i) {
     threads.emplace_back([&, i] {
-      statuses[i] = run_set(plan, plan.sets[i], options, stats, stop_sets);
-      if (!statuses[i].ok())
+      Status status = run_set(plan, plan.sets[i], options, stats, stop_sets);
+      if (!status.ok()) {
+        std::lock_guard lock(mutex);
+        if (first_failure.ok()) first_failure = status;
         stop_sets = true;  // one set cannot go on: the pipeline stops as a whole, drained
+      }
       --running;
     });
   }
@@ -53,8 +58,7 @@ Status run_pipeline(const PipelinePlan& plan, const RunOptions& options, Pipelin
     options.clock->sleep(std::chrono::milliseconds(20));
   }
   for (auto& thread : threads) thread.join();
-  for (const Status& status : statuses) WEIR_TRY(status);
-  return {};
+  return first_failure;
 }
 
 }  // namespace weir

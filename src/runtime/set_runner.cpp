@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "checkpoint/position_store.h"
 #include "runtime/cut.h"
+#include "runtime/guarded.h"
 #include "runtime/partition_workers.h"
 #include "runtime/sink_lane.h"
 #include "runtime/tables.h"
@@ -112,24 +113,37 @@ class Attempt {
       if (!opened.ok()) return opened.status().with_context("error lake");
     }
     if (authority_) {
-      state_.authority_stands = positions_in(state_.sink_stands[*authority_]);
+      take_positions();
       return refuse_changed_plan();
     }
     WEIR_ASSIGN(state_objects_, open_state_objects(state_.plan));
-    positions_.emplace(*state_objects_, state_.plan.spec.name);
-    WEIR_ASSIGN(state_.authority_stands, positions_->load());
+    for (const SourcePlan* source : state_.set.sources) {
+      positions_.emplace_back(*state_objects_, state_.plan.spec.name, source->table.name);
+      WEIR_ASSIGN(auto stored, positions_.back().load());
+      state_.authority_stands.merge(stored);
+    }
     return {};
   }
 
   // The table that was the authority before; else the first that can be.
   void choose_authority() {
-    const std::string mark = authority_app_id(state_.plan.spec.name);
     for (size_t i = 0; i < sinks_.size(); ++i) {
       if (!sinks_[i]->remembers_positions()) continue;
-      if (!authority_ ||
-          (state_.sink_stands[i].count(mark) != 0 && state_.sink_stands[*authority_].count(mark) == 0)) {
-        authority_ = i;
-      }
+      if (!authority_ || (was_authority(i) && !was_authority(*authority_))) authority_ = i;
+    }
+  }
+
+  bool was_authority(size_t sink) const {
+    auto mark = state_.sink_stands[sink].find(authority_app_id(state_.plan.spec.name));
+    return mark != state_.sink_stands[sink].end() && mark->second == 1;
+  }
+
+  // The authority's positions. A source that it has never read, because its set was joined to this one since,
+  // goes on where the authority of that set stands.
+  void take_positions() {
+    state_.authority_stands = positions_in(state_.sink_stands[*authority_]);
+    for (size_t i = 0; i < sinks_.size(); ++i) {
+      if (was_authority(i)) state_.authority_stands.merge(positions_in(state_.sink_stands[i]));
     }
   }
 
@@ -309,7 +323,7 @@ class Attempt {
       auto job = jobs_.pop(milliseconds(1000));
       if (!job) continue;
       if (!state_.failure().ok()) continue;
-      Status status = commit(*job);
+      Status status = guarded([&] { return commit(*job); });
       if (!status.ok()) state_.fail(status);
       committing_ = false;
     }
@@ -352,9 +366,12 @@ class Attempt {
       Status status = sinks_[sink]->commit(*sealed_rows[i], stamped(job.cut.request(state_.set, sink, true)));
       if (!status.ok()) return status.with_context("sink '" + state_.set.sinks[sink]->name + "'");
     }
-    if (positions_) {
-      for (const auto& [app_id, entry] : job.cut.partitions) state_.authority_stands[app_id] = entry.next;
-      WEIR_TRY(positions_->save(state_.authority_stands));
+    for (size_t i = 0; i < positions_.size(); ++i) {
+      std::map<std::string, int64_t> moved;
+      for (const auto& [app_id, entry] : job.cut.partitions) {
+        if (entry.partition->source == i) moved[app_id] = entry.next;
+      }
+      if (!moved.empty()) WEIR_TRY(positions_[i].save(moved));
     }
     crash_point("runtime.after_authority");
     ++state_.stats.commits;
@@ -374,7 +391,7 @@ class Attempt {
   std::vector<std::unique_ptr<Sink>> error_sinks_;  // by SetPlan::sources; null: switched off
   std::optional<size_t> authority_;
   std::unique_ptr<ObjectStore> state_objects_;
-  std::optional<PositionStore> positions_;
+  std::vector<PositionStore> positions_;  // by SetPlan::sources; empty: the authority remembers
   std::vector<std::unique_ptr<SinkLane>> lanes_;
   std::vector<std::unique_ptr<SinkLane>> error_lanes_;
   std::vector<int64_t> sink_rows_;  // appended since the last cut
@@ -403,7 +420,7 @@ Status run_set(const PipelinePlan& plan, const SetPlan& set, const RunOptions& o
   int64_t backoff_ms = 0;
   while (true) {
     const int64_t commits = stats.commits;
-    Status status = Attempt(plan, set, options, stats, stop).run();
+    Status status = guarded([&] { return Attempt(plan, set, options, stats, stop).run(); });
     if (status.ok()) return status;
     if (stop || !worth_retrying(status, options.once)) return status;
     backoff_ms =

@@ -2,6 +2,8 @@
 
 #include <arrow/record_batch.h>
 
+#include "runtime/guarded.h"
+
 namespace weir {
 
 SinkLane::SinkLane(Sink& sink, size_t queue_batches) : sink_(sink), queue_(queue_batches) {
@@ -34,14 +36,22 @@ void SinkLane::work() {
     Status failure = status();
     if (auto* rows = std::get_if<std::shared_ptr<arrow::RecordBatch>>(&*item)) {
       if (!failure.ok()) continue;
-      Status appended = sink_.append(*rows);
+      Status appended = guarded([&] { return sink_.append(*rows); });
       if (appended.ok()) continue;
       std::lock_guard lock(mutex_);
       failure_ = appended;
       continue;
     }
     auto& promise = std::get<std::shared_ptr<std::promise<Sealed>>>(*item);
-    promise->set_value(failure.ok() ? sink_.seal() : Sealed(failure));
+    Sealed sealed = Sealed(failure);
+    if (failure.ok()) {
+      Status thrown = guarded([&] {
+        sealed = sink_.seal();
+        return Status();
+      });
+      if (!thrown.ok()) sealed = Sealed(thrown);
+    }
+    promise->set_value(std::move(sealed));
   }
 }
 

@@ -24,8 +24,8 @@ inline constexpr const char* kOffsetColumn = "_weir_offset";
 
 // "weir/<pipeline>/_plan": see CommitRequest::plan_hash.
 inline std::string plan_app_id(const std::string& pipeline) { return "weir/" + pipeline + "/_plan"; }
-// "weir/<pipeline>/_authority": version 1 in the table whose positions count, so that a table that is added
-// to the file later never takes that part.
+// "weir/<pipeline>/_authority": version 1 in the table whose positions count, 0 in the others, so that a
+// table that is added to the file later never takes that part.
 inline std::string authority_app_id(const std::string& pipeline) {
   return "weir/" + pipeline + "/_authority";
 }

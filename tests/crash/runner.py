@@ -66,7 +66,8 @@ class SeedRun:
         self.outcome = Outcome(workload.name, plan.seed, folder=str(folder))
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         self.storage = None
-        self.position = (lambda _, offset: ("", offset)) if workload.source == "nats" else (lambda *place: place)
+        self.position = (lambda _, offset: ("", offset)) if workload.source == "nats" else \
+            (lambda partition, offset: (partition.rsplit("#", 1)[0], offset))
         self.logs = 0
 
     def run(self):

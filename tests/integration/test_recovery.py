@@ -57,3 +57,41 @@ def test_a_table_added_first_does_not_become_the_authority(case):
     case.once("p.sql")
     assert case.ids() == list(range(1, 16))
     assert case.ids(second) == list(range(11, 16))
+
+
+def test_two_sets_without_a_memory_keep_their_positions_apart(case):
+    """print sinks only: positions live in the state folder, one object a source."""
+    for name in ("a", "b"):
+        (case.folder / f"{name}.ndjson").write_bytes(b"\n".join(events(1, 3)) + b"\n")
+    tables = "".join(
+        f"CREATE TABLE {name} (id BIGINT) WITH ('connector'='file', 'path'='{case.folder / name}.ndjson');\n"
+        f"CREATE TABLE out_{name} WITH ('connector'='print', 'prefix'='{name} ');\n"
+        f"INSERT INTO out_{name} SELECT id FROM {name};\n" for name in ("a", "b"))
+    case.write("p.sql", case.settings("p", pipeline__commit_interval="10 ms") + tables)
+    printed = ""
+    for number in range(4, 8):
+        printed += case.once("p.sql").stdout
+        with open(case.folder / "a.ndjson", "ab") as more:
+            more.write(event(number) + b"\n")
+    printed += case.once("p.sql").stdout
+    ids = sorted(line.split(" ", 1)[0] + line.split(":")[1].rstrip("}") for line in printed.splitlines())
+    assert ids == sorted([f"a{i}" for i in range(1, 8)] + [f"b{i}" for i in range(1, 4)])
+
+
+def test_a_source_that_joins_another_set_goes_on_where_its_table_stands(case):
+    """Two sets become one by a third INSERT; the second source's position is then only in its own table."""
+    for name, last in (("a", 5), ("b", 5)):
+        (case.folder / f"{name}.ndjson").write_bytes(b"\n".join(events(1, last)) + b"\n")
+    tables = "".join(
+        f"CREATE TABLE {name} (id BIGINT) WITH ('connector'='file', 'path'='{case.folder / name}.ndjson');\n"
+        f"CREATE TABLE lake_{name} WITH ('connector'='delta', 'path'='{case.folder / ('lake_' + name)}');\n"
+        f"INSERT INTO lake_{name} SELECT id FROM {name};\n" for name in ("a", "b"))
+    case.write("p.sql", case.settings("p") + tables)
+    case.once("p.sql")
+    joined = tables + "INSERT INTO lake_a SELECT id + 100 AS id FROM b;\n"
+    case.write("p.sql", case.settings("p") + joined)
+    with open(case.folder / "b.ndjson", "ab") as more:
+        more.write(event(6) + b"\n")
+    case.once("p.sql")
+    assert case.ids(case.folder / "lake_b") == [1, 2, 3, 4, 5, 6]
+    assert case.ids(case.folder / "lake_a") == [1, 2, 3, 4, 5, 106]

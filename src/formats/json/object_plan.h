@@ -29,9 +29,11 @@ struct Slot {
   uint64_t stamp = 0;        // of the object it was seen in last
   Slot* next = nullptr;      // what followed it last time
 
-  bool matches(const char* at) const {
+  // Reads 32 bytes, which the batch's padding covers; of a longer key more only when they lie before `end`.
+  bool matches(const char* at, const char* end) const {
     return predicted_size != 0 && same_bytes_32(at, pattern, mask) &&
-           (predicted_size <= 32 || std::memcmp(at, long_pattern.data(), predicted_size) == 0);
+           (predicted_size <= 32 ||
+            (at + predicted_size <= end && std::memcmp(at, long_pattern.data(), predicted_size) == 0));
   }
 };
 

@@ -117,9 +117,9 @@ const char* Walk::object(ObjectPlan& plan, const char* at, int64_t row, bool is_
       const char* key = at;
       Slot* slot = previous->next;
       std::string_view overflow_key;
-      if (slot->matches(at)) {
+      if (slot->matches(at, end_)) {
         at += slot->predicted_size;
-      } else if (slot->next->matches(at)) {  // an optional field is absent
+      } else if (slot->next->matches(at, end_)) {  // an optional field is absent
         slot = slot->next;
         at += slot->predicted_size;
       } else {

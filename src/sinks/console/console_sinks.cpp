@@ -52,7 +52,7 @@ class PrintSink final : public ForgetfulSink {
     }
     out_.write(text.data(), static_cast<std::streamsize>(text.size()));
     out_.flush();
-    if (!out_) return Status::unavailable("standard output cannot be written to");
+    if (!out_) return Status(Code::cancelled, "standard output was closed: nobody reads it any more");
     return {};
   }
 

@@ -71,7 +71,7 @@ std::vector<OptionSpec> make_specs() {
           "positions", OptionType::boolean, "true",
           "keep the columns _weir_partition and _weir_offset, so that every row can be traced to its event"),
       evolution,
-      option("max-open-files", OptionType::integer, "16",
+      option("max-open-files", OptionType::integer, "64",
              "partitions written at once; beyond it the one idle longest is ended"),
       option("table.*", OptionType::string, "",
              "Delta table properties for a table that is created: 'table.delta.appendOnly'"),

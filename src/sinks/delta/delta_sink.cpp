@@ -412,7 +412,7 @@ Status DeltaSink::commit(const SealedRows& sealed_rows, const CommitRequest& req
     commit.transactions.emplace_back(request.ranges[i].app_id, request.ranges[i].next);
   }
   commit.transactions.emplace_back(plan_app_id(settings_.pipeline), request.plan_hash);
-  if (request.authority) commit.transactions.emplace_back(authority_app_id(settings_.pipeline), 1);
+  commit.transactions.emplace_back(authority_app_id(settings_.pipeline), request.authority ? 1 : 0);
   auto decide = [&](CommitFacts& current) -> Result<CommitAction> {
     if (current.snapshot_loaded) WEIR_TRY(fill_stands(request, current));
     return decide_commit(current);

@@ -59,7 +59,7 @@ struct DeltaSinkSettings {
   bool add_columns = true;
   int64_t target_file_bytes = 128 << 20;
   int64_t buffer_bytes = 32 << 20;  // Arrow bytes in open row groups, over all files
-  int max_open_files = 16;
+  int max_open_files = 64;
   int max_attempts = 20;
   ParquetOptions parquet;
   std::map<std::string, std::string> properties;

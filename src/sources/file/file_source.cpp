@@ -3,7 +3,11 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
+#include <map>
+#include <optional>
+#include <string_view>
 
 #include "sources/file/line_reader.h"
 
@@ -70,6 +74,41 @@ Result<std::vector<std::string>> list_files(const std::string& path, bool may_be
   return files;
 }
 
+constexpr size_t kFingerprintBytes = 4096;
+
+// A hash of the file's first line, of 4 KB of it at most: a file that is written anew under its old name is
+// another log. Nothing while that line is not whole (`partial_counts` false) or the file is empty: its
+// identity is not known yet.
+Result<std::optional<std::string>> fingerprint(const std::string& path, Compression compression,
+                                               bool partial_counts) {
+  WEIR_ASSIGN(auto stream, open_byte_stream(path, compression));
+  std::string begin(kFingerprintBytes, '\0');
+  size_t size = 0;
+  while (size < begin.size()) {
+    WEIR_ASSIGN(const size_t read, stream->read(begin.data() + size, begin.size() - size));
+    if (read == 0) break;
+    size += read;
+  }
+  const size_t newline = std::string_view(begin).substr(0, size).find('\n');
+  const bool whole = newline != std::string_view::npos || size == begin.size();
+  if (!whole && !partial_counts) return std::optional<std::string>();
+  if (size == 0) {
+    // Compressed data that gives nothing is for its reader to judge.
+    WEIR_ASSIGN(const FileState state, file_state(path));
+    if (state.size == 0) return std::optional<std::string>();
+  }
+  uint64_t hash = 14695981039346656037ULL;  // FNV-1a, 64 bits
+  for (size_t i = 0; i < std::min(newline, size); ++i) {
+    hash = (hash ^ static_cast<unsigned char>(begin[i])) * 1099511628211ULL;
+  }
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return std::optional<std::string>(text);
+}
+
+std::string path_of(const std::string& partition) { return partition.substr(0, partition.rfind('#')); }
+
+// A partition is a file: its id is "<absolute path>#<fingerprint>".
 class FileSource final : public Source {
  public:
   explicit FileSource(SourceContext context)
@@ -79,31 +118,27 @@ class FileSource final : public Source {
 
   Result<std::vector<std::string>> discover() override {
     WEIR_ASSIGN(std::vector<std::string> files, list_files(path_, follow_));
-    if (context_.options.string("scan.on-missing-file") == "fail") {
-      for (const std::string& known : context_.known_partitions) {
-        if (std::binary_search(files.begin(), files.end(), known)) continue;
-        return Status{Code::not_found, "file '" + known +
-                                           "', which this pipeline has read from, is gone from '" + path_ +
-                                           "': put it back, or set 'scan.on-missing-file' = 'continue'"};
+    std::vector<std::string> partitions;
+    for (const std::string& file : files) {
+      auto known = ids_.find(file);
+      if (known == ids_.end()) {
+        WEIR_ASSIGN(auto print, fingerprint(file, compression(file), !follow_));
+        if (!print) continue;
+        known = ids_.emplace(file, file + "#" + *print).first;
       }
+      partitions.push_back(known->second);
     }
-    return files;
+    if (context_.options.string("scan.on-missing-file") == "fail") WEIR_TRY(miss_no_file(files, partitions));
+    return partitions;
   }
 
-  bool may_grow() const override {
-    std::error_code ignored;
-    return follow_ && (is_glob(path_) || fs::is_directory(path_, ignored));
-  }
+  bool may_grow() const override { return follow_; }
 
   Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
                                                 std::optional<int64_t> stored) override {
     LineReaderSettings settings;
-    settings.path = partition;
-    const std::string compression = context_.options.string("compression");
-    settings.compression = compression == "auto"   ? compression_of(partition)
-                           : compression == "gzip" ? Compression::gzip
-                           : compression == "zstd" ? Compression::zstd
-                                                   : Compression::none;
+    settings.path = path_of(partition);
+    settings.compression = compression(settings.path);
     settings.follow = follow_;
     settings.poll_interval = context_.options.duration("scan.poll-interval");
     settings.max_line_bytes = static_cast<size_t>(context_.options.size("max-line-size"));
@@ -113,9 +148,38 @@ class FileSource final : public Source {
   }
 
  private:
+  Compression compression(const std::string& file) const {
+    const std::string chosen = context_.options.string("compression");
+    return chosen == "auto"   ? compression_of(file)
+           : chosen == "gzip" ? Compression::gzip
+           : chosen == "zstd" ? Compression::zstd
+                              : Compression::none;
+  }
+
+  // Every file that was read from before must be there, with the beginning that it had.
+  Status miss_no_file(const std::vector<std::string>& files,
+                      const std::vector<std::string>& partitions) const {
+    for (const std::string& known : context_.known_partitions) {
+      if (std::find(partitions.begin(), partitions.end(), known) != partitions.end()) continue;
+      const std::string file = path_of(known);
+      if (std::binary_search(files.begin(), files.end(), file)) {
+        return Status::invalid(
+            "file '" + file +
+            "' no longer begins as it did when this pipeline read from it: it was replaced or cut. "
+            "Put the old one back, or set "
+            "'scan.on-missing-file' = 'continue' to read the new one from its begin");
+      }
+      return Status{Code::not_found, "file '" + file +
+                                         "', which this pipeline has read from, is gone from '" + path_ +
+                                         "': put it back, or set 'scan.on-missing-file' = 'continue'"};
+    }
+    return {};
+  }
+
   SourceContext context_;
   std::string path_;
-  bool follow_;  // --once reads what is there: then the last line needs no newline
+  bool follow_;                             // --once reads what is there: then the last line needs no newline
+  std::map<std::string, std::string> ids_;  // path -> partition id, once known
 };
 
 std::vector<OptionSpec> file_options() {
@@ -148,7 +212,7 @@ std::vector<OptionSpec> file_options() {
       {.name = "scan.on-missing-file",
        .type = OptionType::choice,
        .default_value = "fail",
-       .help = "what to do when a file that was read from before is gone",
+       .help = "when a file that was read from before is gone or was replaced: stop, or go on without it",
        .choices = {"fail", "continue"}},
   };
 }
