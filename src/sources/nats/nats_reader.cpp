@@ -187,23 +187,42 @@ class NatsReader final : public PartitionReader {
     return first;
   }
 
-  // The server knows which sequence a time stands for: it says so about a consumer that starts there.
+  // The server knows which sequence a time stands for: it says so about a consumer that starts there. Not
+  // asked through js_AddConsumer: nats.c 3.4 writes a time's fraction without its leading zeros (.071 s as
+  // .71), which would pass over messages.
   Result<int64_t> position_at(int64_t timestamp_ms) {
-    jsConsumerConfig config;
-    jsConsumerConfig_Init(&config);
-    config.DeliverPolicy = js_DeliverByStartTime;
-    config.OptStartTime = timestamp_ms * kNsPerMs;
-    config.AckPolicy = js_AckNone;
-    config.InactiveThreshold = 10 * kNsPerS;
-    jsConsumerInfo* created = nullptr;
-    jsErrCode error = static_cast<jsErrCode>(0);
+    const nlohmann::json config = {{"deliver_policy", "by_start_time"},
+                                   {"opt_start_time", format_timestamp_us(timestamp_ms * 1000)},
+                                   {"ack_policy", "none"},
+                                   {"inactive_threshold", 10 * kNsPerS}};
+    const std::string request = nlohmann::json{{"stream_name", stream_}, {"config", config}}.dump();
+    const std::string subject = "$JS.API.CONSUMER.CREATE." + stream_;
+    natsMsg* raw = nullptr;
     const natsStatus status =
-        js_AddConsumer(&created, connection_->jetstream(), stream_.c_str(), &config, nullptr, &error);
-    const NatsConsumerInfo info(created);
-    if (status != NATS_OK)
-      return connection_->failure("cannot find the start position by time", status, error);
-    js_DeleteConsumer(connection_->jetstream(), stream_.c_str(), info->Name, nullptr, &error);
-    return static_cast<int64_t>(info->Delivered.Stream) + 1;
+        natsConnection_RequestString(&raw, connection_->get(), subject.c_str(), request.c_str(),
+                                     settings_.options.duration("connect.timeout").count());
+    const NatsMessage reply(raw);
+    if (status != NATS_OK) return connection_->failure("cannot find the start position by time", status);
+    const nlohmann::json answer = parse_answer(raw);
+    const auto name = answer.find("name");
+    const nlohmann::json::json_pointer delivered("/delivered/stream_seq");
+    if (name == answer.end() || !name->is_string() || !answer.contains(delivered) ||
+        !answer[delivered].is_number_integer()) {
+      return Status::unavailable(
+          "cannot find the start position by time in stream '" + stream_ +
+          "': " + answer.value(nlohmann::json::json_pointer("/error/description"), "no such answer"));
+    }
+    jsErrCode error = static_cast<jsErrCode>(0);
+    js_DeleteConsumer(connection_->jetstream(), stream_.c_str(), name->get<std::string>().c_str(), nullptr,
+                      &error);
+    return answer[delivered].get<int64_t>() + 1;
+  }
+
+  // An object; empty when the answer is none.
+  static nlohmann::json parse_answer(natsMsg* reply) {
+    const char* data = natsMsg_GetData(reply);
+    nlohmann::json answer = nlohmann::json::parse(data, data + natsMsg_GetDataLength(reply), nullptr, false);
+    return answer.is_object() ? answer : nlohmann::json::object();
   }
 
   // A durable's own state is never trusted: whatever exists under our name goes.
@@ -425,12 +444,9 @@ class NatsReader final : public PartitionReader {
       look_at_ns_ = settings_.clock->monotonic_ns() + kLookFailedNs;
       return false;
     }
-    const char* data = natsMsg_GetData(raw);
-    const nlohmann::json answer =
-        nlohmann::json::parse(data, data + natsMsg_GetDataLength(raw), nullptr, false);
+    const nlohmann::json answer = parse_answer(raw);
     const auto error = answer.find("error");
-    return answer.is_object() && error != answer.end() && error->is_object() &&
-           error->value("err_code", 0) == kNoMessageFound;
+    return error != answer.end() && error->is_object() && error->value("err_code", 0) == kNoMessageFound;
   }
 
   // Takes what has arrived, without waiting. True: something came.
