@@ -7,6 +7,9 @@ MAKEFLAGS += --no-print-directory
 WEIR_CACHE ?= $(HOME)/.cache/weir
 export WEIR_CACHE
 export CCACHE_DIR ?= $(WEIR_CACHE)/ccache
+# A fresh clone in another folder finds what an earlier one compiled.
+export CCACHE_BASEDIR ?= $(CURDIR)
+export CCACHE_NOHASHDIR ?= 1
 BUILD ?= build
 JOBS ?= $(shell nproc)
 SEEDS ?= 20

@@ -278,7 +278,7 @@ fn plan_text(context: &SessionContext, text: &str) -> Outcome<LogicalPlan> {
 // ---- what is refused
 
 const LATER: &str =
-    "arrives with the event-time and joins issue; this version runs stateless SQL only";
+    "is not in this version, which runs stateless SQL only: SELECT, WHERE, UNNEST, UNION ALL";
 
 fn refuse(plan: &LogicalPlan, text: &str) -> Outcome<()> {
     let mut refusal = None;
@@ -654,6 +654,10 @@ fn tree(plan: &LogicalPlan) -> serde_json::Value {
 fn show(expression: &Expr) -> String {
     match expression {
         Expr::Alias(alias) => format!("{} AS {}", show(&alias.expr), alias.name),
-        other => other.human_display().to_string(),
+        // As SQL, so that casts are seen; what has no SQL form keeps DataFusion's words.
+        other => match datafusion::sql::unparser::expr_to_sql(other) {
+            Ok(sql) => sql.to_string(),
+            Err(_) => other.human_display().to_string(),
+        },
     }
 }
