@@ -142,8 +142,7 @@ TEST(PlanQuery, RefusesWhatIsNotStateless) {
   for (const auto& [query, found] : cases) {
     const PlanError error = failed(query);
     EXPECT_TRUE(has(error.status.message(), found)) << query << ": " << error.status.message();
-    EXPECT_TRUE(has(error.status.message(), "which runs stateless SQL only"))
-        << error.status.message();
+    EXPECT_TRUE(has(error.status.message(), "which runs stateless SQL only")) << error.status.message();
   }
   EXPECT_TRUE(has(failed("SELECT 1 AS one").status.message(), "FROM is needed"));
   EXPECT_TRUE(has(failed("SELECT * FROM (VALUES (1), (2)) AS v(a)").status.message(), "VALUES"));
