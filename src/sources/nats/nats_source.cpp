@@ -141,7 +141,7 @@ std::vector<OptionSpec> nats_options() {
       one_of("scan.on-gap", {"fail", "continue"},
              "what to do when the stream no longer holds the next message"),
       one_of("ack", {"all", "none"}, "acknowledge after each commit, or never"),
-      option("fetch.batch", integer, "500", "messages in one pull request; four requests overlap"),
+      option("fetch.batch", integer, "2000", "messages in one pull request; four requests overlap"),
       option("fetch.max-wait", duration, "50 ms", "how long a batch waits for more after its first message"),
       option("username", string, "", "user name"),
       secret(option("password", string, "", "the user's password")),
