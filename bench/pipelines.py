@@ -217,7 +217,8 @@ def bench_nats(weir, bare, folder, events, repeats):
     show("weir", events, weir_runs)
     expected = sum(1 for line in open(data, encoding="utf-8") if json.loads(line)["quantity"] > 5)
     got = checksum(f"{folder}/nats-0/lake")[0]
-    bare_rate, eager_rate = (events / statistics.median(run["wall"] for run in runs) for runs in (bare_runs, eager_runs))
+    bare_rate = events / statistics.median(run["wall"] for run in bare_runs)
+    eager_rate = events / statistics.median(run["wall"] for run in eager_runs)
     weir_rate = events / statistics.median(run["wall"] for run in weir_runs)
     if got != expected:
         print(f"  the lake holds {got} rows, expected {expected}: no ratio")
