@@ -84,6 +84,9 @@ std::string progress_line(Running& run, double seconds) {
 }
 
 int run(const RunArguments& arguments, const Registry& registry) {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  std::signal(SIGPIPE, SIG_IGN);
   std::vector<std::unique_ptr<Running>> pipelines;
   std::map<std::string, std::string> file_of_name;
   for (const std::string& file : arguments.files) {
@@ -98,9 +101,6 @@ int run(const RunArguments& arguments, const Registry& registry) {
     }
     pipelines.push_back(std::move(running));
   }
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
-  std::signal(SIGPIPE, SIG_IGN);
   const Clock& clock = Clock::real();
   const bool live = arguments.progress == "auto" && isatty(STDERR_FILENO) == 1;
   const int64_t period_ms = live ? 250 : 2000;
