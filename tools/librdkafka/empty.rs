@@ -1,0 +1,1 @@
+// Only the dependency of this crate's manifest is used.
