@@ -113,6 +113,15 @@ void report_unknown(const std::string& owner, const std::vector<OptionSpec>& spe
 
 }  // namespace
 
+OptionSpec option(std::string name, OptionType type, std::string default_value, std::string help) {
+  OptionSpec spec;
+  spec.name = std::move(name);
+  spec.type = type;
+  spec.default_value = std::move(default_value);
+  spec.help = std::move(help);
+  return spec;
+}
+
 const OptionSpec& Options::spec(const std::string& name, OptionType type) const {
   const OptionSpec* found = find_spec(specs_, name);
   WEIR_CHECK(found != nullptr, "option '" + name + "' is read but not declared");

@@ -27,6 +27,9 @@ struct OptionSpec {
   std::vector<std::string> choices;  // for OptionType::choice
 };
 
+// A declaration with these four set; what else it needs is set on the result.
+OptionSpec option(std::string name, OptionType type, std::string default_value, std::string help);
+
 // One option as written: its value with ${env:X} and ${file:P} already replaced.
 struct OptionValue {
   std::string text;

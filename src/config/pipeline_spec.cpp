@@ -30,37 +30,33 @@ bool is_pipeline_name(const std::string& name) {
 
 constexpr const char* kNameRule = "expected letters, digits, '-', '_' and '.', with a letter or digit first";
 
-OptionSpec setting(std::string name, OptionType type, std::string default_value, std::string help) {
-  OptionSpec spec;
-  spec.name = std::move(name);
-  spec.type = type;
-  spec.default_value = std::move(default_value);
-  spec.help = std::move(help);
-  return spec;
-}
-
 std::vector<OptionSpec> make_setting_specs() {
-  OptionSpec engine = setting("pipeline.engine", OptionType::choice, "embedded", "what runs the queries");
+  OptionSpec engine = option("pipeline.engine", OptionType::choice, "embedded", "what runs the queries");
   engine.choices = {"embedded"};
-  OptionSpec on_changed_plan = setting(
+  OptionSpec on_changed_plan = option(
       "pipeline.on-changed-plan", OptionType::choice, "fail",
       "when the last run ended inside a commit and the file has changed since: stop with words, or go on");
   on_changed_plan.choices = {"fail", "continue"};
+  OptionSpec workers = option("pipeline.workers", OptionType::choice, "one",
+                              "several: other processes run this pipeline too, with the same state.path, and "
+                              "share its partitions");
+  workers.choices = {"one", "several"};
   std::vector<OptionSpec> specs = {
       on_changed_plan,
-      setting("pipeline.name", OptionType::string, "", "the pipeline's name; the file's stem when absent"),
+      workers,
+      option("pipeline.name", OptionType::string, "", "the pipeline's name; the file's stem when absent"),
       engine,
-      setting("pipeline.commit-interval", OptionType::duration, "10 s", "time between two commits"),
-      setting("pipeline.batch-rows", OptionType::integer, "8192", "most rows in one batch"),
-      setting("pipeline.queue-batches", OptionType::integer, "4",
-              "batches that a queue between two stages holds"),
-      setting("pipeline.max-open-partitions", OptionType::integer, "4",
-              "threads that poll and decode, at most one a source partition"),
-      setting("error-lake.path", OptionType::string, "./weir-data/errors",
-              "folder or s3:// URL of the error lake"),
-      setting("error-lake.enabled", OptionType::boolean, "true", "'false': a bad event stops the pipeline"),
-      setting("state.path", OptionType::string, "./weir-data/state",
-              "folder or s3:// URL of the pipeline's state"),
+      option("pipeline.commit-interval", OptionType::duration, "10 s", "time between two commits"),
+      option("pipeline.batch-rows", OptionType::integer, "8192", "most rows in one batch"),
+      option("pipeline.queue-batches", OptionType::integer, "4",
+             "batches that a queue between two stages holds"),
+      option("pipeline.max-open-partitions", OptionType::integer, "4",
+             "threads that poll and decode, at most one a source partition"),
+      option("error-lake.path", OptionType::string, "./weir-data/errors",
+             "folder or s3:// URL of the error lake"),
+      option("error-lake.enabled", OptionType::boolean, "true", "'false': a bad event stops the pipeline"),
+      option("state.path", OptionType::string, "./weir-data/state",
+             "folder or s3:// URL of the pipeline's state"),
   };
   for (OptionSpec& spec : s3_option_specs()) specs.push_back(std::move(spec));
   return specs;

@@ -51,7 +51,6 @@ Json explain(const PipelinePlan& plan) {
   root["sets"] = Json::array();
   for (const SetPlan& set : plan.sets) {
     Json entry;
-    entry["commit_interval_ms"] = plan.commit_interval(set).count();
     entry["sources"] = Json::array();
     for (const SourcePlan* source : set.sources) {
       Json shown = {{"name", source->table.name},
@@ -69,6 +68,7 @@ Json explain(const PipelinePlan& plan) {
           {{"insert", insert->label},
            {"node", "sink"},
            {"connector", insert->sink->connector->name},
+           {"commit_interval_ms", plan.commit_interval(*insert->sink).count()},
            {"options", shown_options(insert->sink->options.values(), insert->sink->connector->options)},
            {"columns", columns_of(*insert->sink->schema)},
            {"deterministic", insert->plan.deterministic},
@@ -96,11 +96,10 @@ std::string explain_text(const PipelinePlan& plan) {
   std::string out = "pipeline " + plan.spec.name + "\n";
   int number = 0;
   for (const Json& set : root["sets"]) {
-    out += "set " + std::to_string(++number) + ", commits every " +
-           std::to_string(set["commit_interval_ms"].get<int64_t>()) + " ms\n";
+    out += "set " + std::to_string(++number) + "\n";
     for (const Json& insert : set["inserts"]) {
       out += "  sink " + insert["insert"].get<std::string>() + " (" + insert["connector"].get<std::string>() +
-             "): ";
+             ", commits every " + std::to_string(insert["commit_interval_ms"].get<int64_t>()) + " ms): ";
       std::string columns;
       for (const Json& column : insert["columns"]) {
         columns += (columns.empty() ? "" : ", ") + column["name"].get<std::string>() + " " +

@@ -46,9 +46,14 @@ class Planner {
 
  private:
   void plan_table(const TableSpec& table) {
-    if (const SourceConnector* connector = registry_.source(table.connector)) {
-      plan_source(table, *connector);
-    } else if (const SinkConnector* sink = registry_.sink(table.connector)) {
+    const SourceConnector* source = registry_.source(table.connector);
+    const SinkConnector* sink = registry_.sink(table.connector);
+    // Of a connector that is both (kafka), the table is what the INSERTs make of it.
+    const bool written = std::any_of(plan_->spec.inserts.begin(), plan_->spec.inserts.end(),
+                                     [&](const InsertSpec& insert) { return insert.table == table.name; });
+    if (source != nullptr && (sink == nullptr || !written)) {
+      plan_source(table, *source);
+    } else if (sink != nullptr) {
       plan_sink(table, *sink);
     } else {
       diagnostics_.error(table.connector_location,
@@ -142,6 +147,7 @@ class Planner {
     sink->name = table.name;
     sink->connector = &connector;
     sink->location = table.location;
+    sink->primary_key = table.primary_key;
     sink->options = validate_options("connector '" + connector.name + "'", connector.options, table.options,
                                      table.location, diagnostics_);
     sink->storage = plan_->storage;
@@ -395,13 +401,15 @@ std::unique_ptr<PipelinePlan> plan_pipeline(PipelineSpec spec, const Registry& r
   return diagnostics.has_errors() ? nullptr : std::move(plan);
 }
 
-std::chrono::milliseconds PipelinePlan::commit_interval(const SetPlan& set) const {
-  auto interval = spec.settings.duration("pipeline.commit-interval");
-  for (const SinkPlan* sink : set.sinks) {
-    if (sink->options.has("commit-interval"))
-      interval = std::min(interval, sink->options.duration("commit-interval"));
+std::chrono::milliseconds PipelinePlan::commit_interval(const SinkPlan& sink) const {
+  for (const OptionSpec& option : sink.connector->options) {
+    if (option.name != "commit-interval") continue;
+    if (sink.options.has(option.name)) return sink.options.duration(option.name);
+    if (!option.default_value.empty()) {
+      return std::min(sink.options.duration(option.name), spec.settings.duration("pipeline.commit-interval"));
+    }
   }
-  return interval;
+  return spec.settings.duration("pipeline.commit-interval");
 }
 
 int64_t PipelinePlan::hash() const {

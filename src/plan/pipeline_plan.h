@@ -38,6 +38,7 @@ struct SinkPlan {
   Options options;
   std::shared_ptr<arrow::Schema> schema;
   std::vector<int> max_lengths;  // by column of a declared schema: of VARCHAR(n), in characters; -1: none
+  std::vector<std::string> primary_key;
   std::map<std::string, std::string> storage;  // s3.* of the table over those of SET
   Location location;
 };
@@ -65,7 +66,9 @@ struct PipelinePlan {
   std::vector<SetPlan> sets;
   std::map<std::string, std::string> storage;  // s3.* of SET
 
-  std::chrono::milliseconds commit_interval(const SetPlan& set) const;
+  // Of one sink: its own option or, without one, pipeline.commit-interval or the connector's default, the
+  // shorter.
+  std::chrono::milliseconds commit_interval(const SinkPlan& sink) const;
   // Equal for files that make the same rows and errors of the same events: columns, CHECKs, format options,
   // views and queries go in; names of servers, paths, intervals and comments do not. Never negative.
   int64_t hash() const;

@@ -14,8 +14,6 @@
 namespace weir {
 namespace {
 
-Status arrow_status(const arrow::Status& status) { return Status::internal("Arrow: " + status.ToString()); }
-
 // Unicode code points of valid UTF-8.
 int64_t characters(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });

@@ -52,7 +52,6 @@ class EventProcessor {
   EventProcessor(const SourcePlan& source, std::vector<InsertPlan*> inserts,
                  std::unique_ptr<Decoder> decoder);
 
-  struct Evaluated;
   Result<std::shared_ptr<arrow::RecordBatch>> source_rows(const EventBatch& batch,
                                                           const DecodedRows& decoded);
   Result<std::shared_ptr<arrow::RecordBatch>> apply_checks(std::shared_ptr<arrow::RecordBatch> rows,

@@ -55,9 +55,14 @@ int64_t PartitionWorkers::lag() const {
 }
 
 Status PartitionWorkers::discover(size_t index) {
-  WEIR_ASSIGN(auto ids, state_.sources[index]->discover());
   const std::string prefix =
       "weir/" + state_.plan.spec.name + "/" + state_.set.sources[index]->table.name + "/";
+  const Stands& positions = state_.tables->positions();
+  std::vector<std::string> remembered;
+  for (const auto& [app_id, _] : positions) {
+    if (app_id.starts_with(prefix)) remembered.push_back(app_id.substr(prefix.size()));
+  }
+  WEIR_ASSIGN(auto ids, state_.sources[index]->discover(remembered));
   std::lock_guard lock(mutex_);
   for (const std::string& id : ids) {
     std::string app_id = prefix + id;
@@ -66,13 +71,13 @@ Status PartitionWorkers::discover(size_t index) {
     task->source = index;
     task->id = id;
     task->app_id = app_id;
-    auto stand = state_.authority_stands.find(app_id);
-    if (stand != state_.authority_stands.end()) task->stored = stand->second;
-    for (const auto& stands : state_.sink_stands) {
+    auto stand = positions.find(app_id);
+    if (stand != positions.end()) task->stored = stand->second;
+    for (const auto& stands : state_.tables->sink_stands()) {
       auto found = stands.find(app_id);
       task->sink_stands.push_back(found == stands.end() ? kNoStand : found->second);
     }
-    const auto& errors = state_.error_stands[index];
+    const Stands& errors = state_.tables->error_stands()[index];
     auto found = errors.find(app_id);
     if (found != errors.end()) task->error_stand = found->second;
     known_.push_back(task);
@@ -91,8 +96,11 @@ Status PartitionWorkers::discover(size_t index) {
 
 void PartitionWorkers::coordinate() {
   int64_t last_discovery_ns = state_.options.clock->monotonic_ns();
-  while (working_ > 0 && !state_.stopping()) {
+  while ((working_ > 0 || waits_for_share()) && !state_.stopping()) {
     state_.options.clock->sleep(milliseconds(20));
+    for (Source* source : state_.sources) {
+      if (source->group() != nullptr && source->group()->changing()) state_.drain();
+    }
     if (!growing_ || state_.options.clock->monotonic_ns() - last_discovery_ns < 500'000'000) continue;
     last_discovery_ns = state_.options.clock->monotonic_ns();
     for (size_t i = 0; i < state_.sources.size(); ++i) {
@@ -104,6 +112,13 @@ void PartitionWorkers::coordinate() {
   for (auto& thread : threads_) thread.join();
   threads_.clear();
   state_.units.close();
+}
+
+// A worker whose group has given it nothing stays until there is something, or the input has ended.
+bool PartitionWorkers::waits_for_share() const {
+  if (state_.options.once) return false;
+  return std::any_of(state_.sources.begin(), state_.sources.end(),
+                     [](Source* source) { return source->group() != nullptr; });
 }
 
 std::shared_ptr<PartitionState> PartitionWorkers::next_pending() {

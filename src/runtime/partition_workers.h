@@ -30,6 +30,7 @@ class PartitionWorkers {
 
   void coordinate();  // discovers new partitions while sources may grow, closes the queue at the end
   void work();
+  bool waits_for_share() const;
   Status discover(size_t source);
   std::shared_ptr<PartitionState> next_pending();
   Status open(PartitionState& task);

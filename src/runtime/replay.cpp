@@ -13,7 +13,6 @@
 #include "base/environment.h"
 #include "runtime/event_processor.h"
 #include "runtime/tables.h"
-#include "sinks/delta/delta_connector.h"
 #include "sinks/error_lake/error_lake.h"
 
 namespace weir {
@@ -127,8 +126,8 @@ class SourceReplay {
  private:
   struct Target {
     std::string name;
-    std::unique_ptr<DeltaSink> sink;
-    int64_t rows = 0;  // appended since the last seal
+    std::unique_ptr<Sink> sink;  // transactional
+    int64_t rows = 0;            // appended since the last seal
   };
 
   Status open() {
@@ -140,27 +139,24 @@ class SourceReplay {
         continue;
       }
       inserts_.push_back(insert.get());
-      if (target(insert->sink->name) != nullptr) continue;
-      if (insert->sink->connector->name == "delta") {
-        WEIR_TRY(
-            add_target(insert->sink->name, create_delta_sink(sink_context(plan_, *insert->sink, clock_))));
-      } else if (forgetful_.count(insert->sink->name) == 0) {
-        WEIR_ASSIGN(auto sink, create_sink(plan_, *insert->sink, clock_));
-        auto opened = sink->open(app_id_);
-        if (!opened.ok()) return opened.status().with_context(insert->sink->name);
-        forgetful_[insert->sink->name] = std::move(sink);
-      }
+      const std::string& name = insert->sink->name;
+      if (target(name) != nullptr || forgetful_.count(name) != 0) continue;
+      WEIR_TRY(add_target(name, create_sink(plan_, *insert->sink, clock_, log_)));
     }
-    WEIR_TRY(add_target("_errors", create_delta_sink(error_sink_context(plan_, source_, clock_))));
-    WEIR_TRY(add_target("_resolved", create_delta_sink(resolution_sink_context(plan_, clock_))));
+    WEIR_TRY(add_target("_errors", create_error_sink(plan_, source_, clock_)));
+    WEIR_TRY(add_target("_resolved", create_resolution_sink(plan_, clock_)));
     WEIR_ASSIGN(processor_, EventProcessor::create(source_, inserts_));
     return {};
   }
 
-  Status add_target(const std::string& name, Result<std::unique_ptr<DeltaSink>> sink) {
+  Status add_target(const std::string& name, Result<std::unique_ptr<Sink>> sink) {
     if (!sink.ok()) return sink.status();
     auto opened = (*sink)->open(app_id_);
     if (!opened.ok()) return opened.status().with_context(name);
+    if ((*sink)->memory() == Memory::none) {
+      forgetful_[name] = *std::move(sink);
+      return {};
+    }
     int64_t stand = opened->count(app_id_) == 0 ? 0 : opened->at(app_id_);
     highest_seq_ = std::max(highest_seq_, stand);
     targets_.push_back({name, *std::move(sink), 0});
@@ -213,8 +209,8 @@ class SourceReplay {
         crash_point("replay.after_lake");
         crash_point("replay.before_resolved");
       }
-      WEIR_ASSIGN(auto sealed, DeltaSealedRows::from_json(entry.at("sealed").dump()));
-      auto committed = into->sink->commit_transaction(*sealed, app_id_, seq, ledger);
+      auto committed =
+          into->sink->transactional()->commit_persisted(entry.at("sealed").dump(), app_id_, seq, ledger);
       if (!committed.ok()) return committed.status();
       crash_point("replay.after_table");
     }
@@ -281,9 +277,12 @@ class SourceReplay {
     for (Target& entry : targets_) {
       if (std::exchange(entry.rows, 0) == 0) continue;
       WEIR_ASSIGN(auto sealed, entry.sink->seal());
-      manifest["tables"].push_back(
-          {{"name", entry.name},
-           {"sealed", Json::parse(static_cast<const DeltaSealedRows&>(*sealed).to_json())}});
+      WEIR_ASSIGN(auto persisted, entry.sink->transactional()->persist(*sealed));
+      manifest["tables"].push_back({{"name", entry.name}, {"sealed", Json::parse(persisted)}});
+    }
+    for (auto& [name, sink] : forgetful_) {
+      WEIR_ASSIGN(auto sealed, sink->seal());
+      WEIR_TRY(sink->commit(*sealed, {}).with_context(name));
     }
     crash_point("replay.before_manifest");
     Status written = objects_->put_if_absent(manifest_path(seq), manifest.dump());

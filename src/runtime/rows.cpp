@@ -9,9 +9,10 @@
 #include <nlohmann/json.hpp>
 
 namespace weir {
-namespace {
 
 Status arrow_status(const arrow::Status& status) { return Status::internal("Arrow: " + status.ToString()); }
+
+namespace {
 
 Status bisect(const bridge::Fragment& fragment, const std::shared_ptr<arrow::RecordBatch>& rows,
               int64_t now_us, std::vector<RowFailure>& failures,

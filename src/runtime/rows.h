@@ -16,6 +16,9 @@
 
 namespace weir {
 
+// A failure of Arrow itself: out of memory, or a bug.
+Status arrow_status(const arrow::Status& status);
+
 // The values of a last int32 column "_weir_row".
 const int32_t* row_indexes(const arrow::RecordBatch& rows);
 

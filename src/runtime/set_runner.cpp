@@ -3,36 +3,21 @@
 #include <arrow/record_batch.h>
 
 #include <algorithm>
-#include <deque>
 #include <optional>
 #include <thread>
 
 #include "base/crash_point.h"
-#include "base/text.h"
-#include "checkpoint/position_store.h"
+#include "runtime/commit_lane.h"
 #include "runtime/cut.h"
 #include "runtime/guarded.h"
 #include "runtime/partition_workers.h"
 #include "runtime/sink_lane.h"
-#include "runtime/tables.h"
-#include "sinks/delta/delta_connector.h"
+#include "runtime/set_tables.h"
 
 namespace weir {
 namespace {
 
 using std::chrono::milliseconds;
-
-// The files of one cut, on their way to being visible.
-struct CommitJob {
-  struct Target {
-    size_t index = 0;  // of the sink or, for the error lake, of the source
-    bool has_rows = false;
-    std::future<SinkLane::Sealed> sealed;
-  };
-  Cut cut;
-  std::vector<Target> sinks;
-  std::vector<Target> errors;
-};
 
 struct Counted {
   int64_t events = 0, rows = 0, errors = 0, filtered = 0;
@@ -44,238 +29,203 @@ struct Counted {
   }
 };
 
-// Of a table's stands only those of source partitions: weir/<pipeline>/<source>/<partition>, without the
-// plan's, the authority's and replay's marks.
-std::map<std::string, int64_t> positions_in(const std::map<std::string, int64_t>& stands) {
-  std::map<std::string, int64_t> positions;
-  for (const auto& [app_id, next] : stands) {
-    size_t source = app_id.find('/', app_id.find('/') + 1) + 1;
-    size_t partition = app_id.find('/', source);
-    if (partition != std::string::npos && app_id.compare(partition, std::string::npos, "/_replay") != 0) {
-      positions[app_id] = next;
-    }
-  }
-  return positions;
-}
+using Sources = std::vector<std::unique_ptr<Source>>;
+using Committed = std::vector<std::shared_future<Status>>;
+
+// A table that is written: the thread that encodes for it, and the thread that commits to it.
+struct Lane {
+  Lane(Sink& sink, size_t queue_batches) : rows(sink, queue_batches), sink(sink) {}
+  SinkLane rows;
+  CommitLane commits;  // ends before `rows`, whose promises it waits for
+  Sink& sink;
+  int64_t appended = 0;  // rows since the last seal
+};
 
 class Attempt {
  public:
   Attempt(const PipelinePlan& plan, const SetPlan& set, const RunOptions& options, PipelineStats& stats,
-          const std::atomic<bool>& stop)
-      : state_(plan, set, options, stats, stop), jobs_(1) {}
+          const std::atomic<bool>& stop, Sources& sources)
+      : state_(plan, set, options, stats, stop), sources_(sources) {}
 
   Status run() {
     const int64_t started_ns = clock().monotonic_ns();
     state_.stats.set_state("connecting");
-    WEIR_TRY(open_tables());
-    WEIR_TRY(open_sources());
+    WEIR_TRY(create_sources());
+    WEIR_TRY(join_groups());
+    WEIR_ASSIGN(tables_, SetTables::open(state_.plan, state_.set, state_.options));
+    state_.tables = tables_.get();
     log_recovery(started_ns);
     PartitionWorkers workers(state_);
     WEIR_TRY(workers.start());
     state_.stats.set_state("running");
     open_lanes();
-    std::thread committer([this] { commit_jobs(); });
     collect(workers);
-    jobs_.close();
-    committer.join();
+    error_lanes_.clear();
+    lanes_.clear();  // waits for the commits
+    memory_lane_.reset();
     // What was read but not committed will be read, and counted, again.
     uncommitted_.add(committed_, -1);
     add_to_stats(uncommitted_, -1);
     return state_.failure();
   }
 
+  // After run() gave ok: the share of a group changed, so another attempt has to follow.
+  bool drained() const { return state_.draining(); }
+
  private:
   const Clock& clock() const { return *state_.options.clock; }
 
-  Status open_tables() {
-    const std::string prefix = "weir/" + state_.plan.spec.name + "/";
-    for (size_t i = 0; i < state_.set.sinks.size(); ++i) {
-      WEIR_ASSIGN(auto sink, create_sink(state_.plan, *state_.set.sinks[i], clock()));
-      auto stands = sink->open(prefix);
-      if (!stands.ok()) return stands.status().with_context("sink '" + state_.set.sinks[i]->name + "'");
-      state_.sink_stands.push_back(*std::move(stands));
-      sinks_.push_back(std::move(sink));
-    }
-    choose_authority();
+  Status create_sources() {
     for (size_t i = 0; i < state_.set.sources.size(); ++i) {
-      state_.error_stands.emplace_back();
-      error_sinks_.push_back(nullptr);
-      if (!state_.plan.spec.settings.boolean("error-lake.enabled")) continue;
-      WEIR_ASSIGN(error_sinks_[i], create_error_sink(state_.plan, *state_.set.sources[i], clock()));
-      auto stands = error_sinks_[i]->open(prefix);
-      if (!stands.ok()) return stands.status().with_context("error lake");
-      state_.error_stands[i] = *std::move(stands);
-    }
-    if (state_.plan.spec.settings.boolean("error-lake.enabled")) {
-      // There from the start, so that queries over the error lake can always join it.
-      WEIR_ASSIGN(auto resolutions, create_delta_sink(resolution_sink_context(state_.plan, clock())));
-      auto opened = resolutions->open(prefix);
-      if (!opened.ok()) return opened.status().with_context("error lake");
-    }
-    if (authority_) {
-      take_positions();
-      return refuse_changed_plan();
-    }
-    WEIR_ASSIGN(state_objects_, open_state_objects(state_.plan));
-    for (const SourcePlan* source : state_.set.sources) {
-      positions_.emplace_back(*state_objects_, state_.plan.spec.name, source->table.name);
-      WEIR_ASSIGN(auto stored, positions_.back().load());
-      state_.authority_stands.merge(stored);
-    }
-    return {};
-  }
-
-  // The table that was the authority before; else the first that can be.
-  void choose_authority() {
-    for (size_t i = 0; i < sinks_.size(); ++i) {
-      if (!sinks_[i]->remembers_positions()) continue;
-      if (!authority_ || (was_authority(i) && !was_authority(*authority_))) authority_ = i;
-    }
-  }
-
-  bool was_authority(size_t sink) const {
-    auto mark = state_.sink_stands[sink].find(authority_app_id(state_.plan.spec.name));
-    return mark != state_.sink_stands[sink].end() && mark->second == 1;
-  }
-
-  // The authority's positions. A source that it has never read, because its set was joined to this one since,
-  // goes on where the authority of that set stands.
-  void take_positions() {
-    state_.authority_stands = positions_in(state_.sink_stands[*authority_]);
-    for (size_t i = 0; i < sinks_.size(); ++i) {
-      if (was_authority(i)) state_.authority_stands.merge(positions_in(state_.sink_stands[i]));
-    }
-  }
-
-  // A table that is ahead of the authority was committed just before a crash. The window between them is read
-  // again and trimmed for that table, which is only right when the same file makes the same rows and errors
-  // of it.
-  Status refuse_changed_plan() const {
-    if (state_.plan.spec.settings.string("pipeline.on-changed-plan") == "continue") return {};
-    for (size_t i = 0; i < state_.sink_stands.size(); ++i) {
-      WEIR_TRY(refuse_changed_plan("table '" + state_.set.sinks[i]->name + "'", state_.sink_stands[i]));
-    }
-    for (size_t i = 0; i < state_.error_stands.size(); ++i) {
-      WEIR_TRY(refuse_changed_plan("the error lake of '" + state_.set.sources[i]->table.name + "'",
-                                   state_.error_stands[i]));
-    }
-    return {};
-  }
-
-  Status refuse_changed_plan(const std::string& table, const std::map<std::string, int64_t>& stands) const {
-    const std::string& pipeline = state_.plan.spec.name;
-    auto mark = stands.find(plan_app_id(pipeline));
-    if (mark == stands.end() || mark->second == state_.plan.hash()) return {};
-    for (const SourcePlan* source : state_.set.sources) {
-      const std::string prefix = "weir/" + pipeline + "/" + source->table.name + "/";
-      for (const auto& [app_id, next] : positions_in(stands)) {
-        if (!app_id.starts_with(prefix)) continue;
-        auto stand = state_.authority_stands.find(app_id);
-        if (stand != state_.authority_stands.end() && stand->second >= next) continue;
-        return Status::invalid(
-            "the last run ended inside a commit (" + table + " holds " + source->table.name + " up to " +
-            std::to_string(next) + ", the lake up to " +
-            (stand == state_.authority_stands.end() ? std::string("nothing")
-                                                    : std::to_string(stand->second)) +
-            "), and the file's columns, CHECKs or queries have changed since: run the earlier version once "
-            "(weir run --once), then this one. SET 'pipeline.on-changed-plan' = 'continue' goes on "
-            "regardless: events "
-            "between the two positions may then be in both the lake and the error lake, or in neither");
+      if (sources_[i] == nullptr) {
+        WEIR_ASSIGN(sources_[i], create_source(*state_.set.sources[i]));
       }
+      state_.sources.push_back(sources_[i].get());
     }
     return {};
   }
 
-  Status open_sources() {
-    for (const SourcePlan* source : state_.set.sources) {
-      SourceContext context;
-      context.pipeline = state_.plan.spec.name;
-      context.table = &source->table;
-      context.options = source->options;
-      context.once = state_.options.once;
-      context.batch_rows = static_cast<size_t>(state_.plan.spec.settings.integer("pipeline.batch-rows"));
-      context.clock = state_.options.clock;
-      const std::string prefix = "weir/" + state_.plan.spec.name + "/" + source->table.name + "/";
-      for (const auto& [app_id, _] : state_.authority_stands) {
-        if (!app_id.starts_with(prefix)) continue;
-        context.known_partitions.push_back(app_id.substr(prefix.size()));
-      }
-      auto created = source->connector->create(std::move(context));
-      if (!created.ok()) return created.status().with_context("source '" + source->table.name + "'");
-      state_.sources.push_back(*std::move(created));
+  Result<std::unique_ptr<Source>> create_source(const SourcePlan& source) {
+    SourceContext context;
+    context.pipeline = state_.plan.spec.name;
+    context.table = &source.table;
+    context.options = source.options;
+    context.once = state_.options.once;
+    context.batch_rows = static_cast<size_t>(state_.plan.spec.settings.integer("pipeline.batch-rows"));
+    context.shared = state_.plan.spec.settings.string("pipeline.workers") == "several";
+    context.clock = state_.options.clock;
+    auto created = source.connector->create(std::move(context));
+    if (!created.ok()) return created.status().with_context("source '" + source.table.name + "'");
+    return created;
+  }
+
+  // Before the tables are opened: when the group hands a partition over, its former owner has committed.
+  Status join_groups() {
+    for (Source* source : state_.sources) {
+      if (source->group() == nullptr) continue;
+      state_.stats.set_state("joining");
+      Status joined;
+      do {
+        joined = source->group()->join(milliseconds(500));
+      } while (joined.code() == Code::unavailable && !state_.stopping());
+      if (!state_.stopping()) WEIR_TRY(joined);
     }
     return {};
   }
 
   void log_recovery(int64_t started_ns) {
-    if (state_.authority_stands.empty() || !state_.options.log) return;
+    const Stands& positions = tables_->positions();
+    if (positions.empty() || !state_.options.log) return;
     int64_t took_ms = (clock().monotonic_ns() - started_ns) / 1'000'000;
-    std::string positions;
+    std::string shown_positions;
     int shown = 0;
-    for (const auto& [app_id, next] : state_.authority_stands) {
+    for (const auto& [app_id, next] : positions) {
       if (++shown > 4) break;
-      positions += " " + app_id.substr(5) + "=" + std::to_string(next);
+      shown_positions += " " + app_id.substr(5) + "=" + std::to_string(next);
     }
-    state_.options.log(
-        "recovered in " + std::to_string(took_ms) + " ms from " +
-        (authority_ ? "table " + state_.set.sinks[*authority_]->name : std::string("the state folder")) +
-        ", positions" + positions);
+    state_.options.log("recovered in " + std::to_string(took_ms) + " ms from " + tables_->memory_name() +
+                       ", positions" + shown_positions);
   }
 
   void open_lanes() {
     auto capacity = static_cast<size_t>(state_.plan.spec.settings.integer("pipeline.queue-batches"));
-    for (auto& sink : sinks_) lanes_.push_back(std::make_unique<SinkLane>(*sink, capacity));
-    for (auto& sink : error_sinks_) {
-      error_lanes_.push_back(sink == nullptr ? nullptr : std::make_unique<SinkLane>(*sink, capacity));
+    for (size_t i = 0; i < tables_->sinks().size(); ++i) {
+      lanes_.push_back(std::make_unique<Lane>(*tables_->sinks()[i], capacity));
+      intervals_.push_back(state_.plan.commit_interval(*state_.set.sinks[i]));
     }
-    sink_rows_.assign(sinks_.size(), 0);
-    error_rows_.assign(error_sinks_.size(), 0);
+    for (const auto& sink : tables_->error_sinks()) {
+      error_lanes_.push_back(sink == nullptr ? nullptr : std::make_unique<Lane>(*sink, capacity));
+    }
+    cuts_.resize(lanes_.size());
+    // Where no table remembers, positions are kept as often as the hastiest sink commits.
+    recovery_interval_ = tables_->authority() ? intervals_[*tables_->authority()]
+                                              : *std::min_element(intervals_.begin(), intervals_.end());
+  }
+
+  bool is_authority(size_t sink) const { return tables_->authority() == sink; }
+  int64_t due_ns(milliseconds interval) const {
+    return clock().monotonic_ns() + interval.count() * 1'000'000;
   }
 
   // The collector: this thread. Ends when the workers have ended and the last cut is handed over, or on
   // failure.
   void collect(PartitionWorkers& workers) {
-    const auto interval = state_.plan.commit_interval(state_.set);
-    int64_t next_cut_ns = clock().monotonic_ns() + interval.count() * 1'000'000;
+    std::vector<int64_t> due;
+    for (milliseconds interval : intervals_) due.push_back(due_ns(interval));
+    int64_t recovery_due = due_ns(recovery_interval_);
     int64_t next_lag_ns = 0;
     while (state_.failure().ok()) {
-      int64_t now_ns = clock().monotonic_ns();
+      const int64_t now_ns = clock().monotonic_ns();
       if (now_ns >= next_lag_ns) {
         state_.stats.lag = workers.lag();
         next_lag_ns = now_ns + 200'000'000;
         if (state_.stop_requested) state_.stats.set_state("draining");
       }
-      if (now_ns >= next_cut_ns && !cut_.empty() && !committing_) {
-        cut();
-        next_cut_ns = now_ns + interval.count() * 1'000'000;
+      const bool idle = all_idle();
+      const bool full = any_full();
+      if (idle && !recovery_cut_.empty() && (now_ns >= recovery_due || authority_full())) {
+        cut_recovery_point();
+        recovery_due = due_ns(recovery_interval_);
+        for (size_t i = 0; i < due.size(); ++i) due[i] = due_ns(intervals_[i]);
+        continue;
       }
-      bool last = state_.units.closed_and_empty();
-      if (last) break;
-      int64_t wait_ms = std::clamp<int64_t>((next_cut_ns - now_ns) / 1'000'000, 1, 50);
+      for (size_t i = 0; i < lanes_.size(); ++i) {
+        if (is_authority(i) || !lanes_[i]->commits.idle()) continue;
+        if (now_ns < due[i] && !lanes_[i]->rows.full()) continue;
+        cut_sink(i);
+        due[i] = due_ns(intervals_[i]);
+      }
+      if (full && any_full()) {  // what is full still commits: take in nothing more
+        clock().sleep(milliseconds(2));
+        check_lanes();
+        continue;
+      }
+      if (state_.units.closed_and_empty()) break;
+      int64_t next_due = recovery_due;
+      for (int64_t each : due) next_due = std::min(next_due, each);
+      const int64_t wait_ms = std::clamp<int64_t>((next_due - now_ns) / 1'000'000, idle ? 1 : 5, 50);
       auto unit = state_.units.pop(milliseconds(wait_ms));
       if (unit) take(*std::move(unit));
     }
     state_.units.close();
-    if (state_.failure().ok() && !cut_.empty()) cut();
+    while (state_.failure().ok() && !all_idle()) clock().sleep(milliseconds(1));
+    if (state_.failure().ok() && !recovery_cut_.empty()) cut_recovery_point();
+  }
+
+  bool all_idle() const {
+    auto idle = [](const auto& lane) { return lane == nullptr || lane->commits.idle(); };
+    return std::all_of(lanes_.begin(), lanes_.end(), idle) &&
+           std::all_of(error_lanes_.begin(), error_lanes_.end(), idle) && memory_lane_->idle();
+  }
+  bool any_full() const {
+    return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->rows.full(); });
+  }
+  bool authority_full() const { return tables_->authority() && lanes_[*tables_->authority()]->rows.full(); }
+
+  void check_lanes() {
+    for (auto& lane : lanes_) {
+      if (Status status = lane->rows.status(); !status.ok()) state_.fail(status);
+    }
   }
 
   void take(Unit unit) {
-    cut_.add(unit);
+    recovery_cut_.add(unit);
+    for (size_t i = 0; i < cuts_.size(); ++i) {
+      if (!is_authority(i)) cuts_[i].add(unit);
+    }
     count(unit);
     for (size_t i = 0; i < state_.set.inserts.size(); ++i) {
       if (unit.processed.rows[i] == nullptr) continue;
-      size_t sink = sink_of(i);
-      sink_rows_[sink] += unit.processed.rows[i]->num_rows();
-      lanes_[sink]->append(std::move(unit.processed.rows[i]));
+      Lane& lane = *lanes_[sink_of(i)];
+      lane.appended += unit.processed.rows[i]->num_rows();
+      lane.rows.append(std::move(unit.processed.rows[i]));
     }
-    size_t source = unit.partition->source;
-    if (unit.error_rows != nullptr && error_lanes_[source] != nullptr) {
-      error_rows_[source] += unit.error_rows->num_rows();
-      error_lanes_[source]->append(std::move(unit.error_rows));
+    Lane* errors = error_lanes_[unit.partition->source].get();
+    if (unit.error_rows != nullptr && errors != nullptr) {
+      errors->appended += unit.error_rows->num_rows();
+      errors->rows.append(std::move(unit.error_rows));
     }
-    for (auto& lane : lanes_) {
-      if (Status status = lane->status(); !status.ok()) state_.fail(status);
-    }
+    check_lanes();
   }
 
   void count(const Unit& unit) {
@@ -301,82 +251,95 @@ class Attempt {
                                sinks.begin());
   }
 
-  void cut() {
-    crash_point("runtime.cut");
-    CommitJob job;
-    job.cut = std::exchange(cut_, {});
-    for (size_t i = 0; i < lanes_.size(); ++i) {
-      bool rows = std::exchange(sink_rows_[i], 0) > 0;
-      bool authority = authority_ && *authority_ == i;
-      if (rows || authority) job.sinks.push_back({i, rows, lanes_[i]->seal()});
-    }
-    for (size_t i = 0; i < error_lanes_.size(); ++i) {
-      if (error_lanes_[i] == nullptr || std::exchange(error_rows_[i], 0) == 0) continue;
-      job.errors.push_back({i, true, error_lanes_[i]->seal()});
-    }
-    committing_ = true;
-    jobs_.push(std::move(job));
-  }
-
-  void commit_jobs() {
-    while (!jobs_.closed_and_empty()) {
-      auto job = jobs_.pop(milliseconds(1000));
-      if (!job) continue;
-      if (!state_.failure().ok()) continue;
-      Status status = guarded([&] { return commit(*job); });
-      if (!status.ok()) state_.fail(status);
-      committing_ = false;
-    }
-  }
-
   CommitRequest stamped(CommitRequest request) const {
     request.plan_hash = state_.plan.hash();
     return request;
   }
 
-  Status commit(CommitJob& job) {
-    std::vector<std::unique_ptr<SealedRows>> sealed_errors;
-    std::vector<std::unique_ptr<SealedRows>> sealed_rows;
-    for (auto& target : job.errors) {
-      WEIR_ASSIGN(auto sealed, target.sealed.get());
-      sealed_errors.push_back(std::move(sealed));
+  // Seals what `lane` has and commits it once `after` are there; `then` follows on the same thread.
+  std::shared_future<Status> push(Lane& lane, CommitRequest request, const std::string& name, Committed after,
+                                  const char* before_point, std::function<Status()> then) {
+    lane.appended = 0;
+    auto sealed = std::make_shared<std::future<SinkLane::Sealed>>(lane.rows.seal());
+    return lane.commits.push([this, &lane, request = stamped(std::move(request)), name,
+                              after = std::move(after), before_point, then = std::move(then), sealed] {
+      Status status = guarded([&]() -> Status {
+        WEIR_ASSIGN(auto rows, sealed->get());
+        WEIR_TRY(succeeded(after));
+        if (!state_.failure().ok()) return {Code::cancelled, "another table failed"};
+        crash_point(before_point);
+        Status committed = lane.sink.commit(*rows, request);
+        if (!committed.ok()) return committed.with_context(name);
+        return then ? then() : Status();
+      });
+      if (!status.ok()) state_.fail(status);
+      return status;
+    });
+  }
+
+  // The first failure was told by the lane that had it.
+  static Status succeeded(const Committed& after) {
+    for (const auto& each : after) {
+      if (!each.get().ok()) return {Code::cancelled, "an earlier commit failed"};
     }
-    for (auto& target : job.sinks) {
-      WEIR_ASSIGN(auto sealed, target.sealed.get());
-      sealed_rows.push_back(std::move(sealed));
+    return {};
+  }
+
+  std::string sink_name(size_t sink) const { return "sink '" + state_.set.sinks[sink]->name + "'"; }
+
+  // A table other than the authority, at its own interval. Null: there was nothing to commit.
+  std::shared_future<Status> cut_sink(size_t sink) {
+    Cut cut = std::exchange(cuts_[sink], {});
+    Lane& lane = *lanes_[sink];
+    if (lane.appended == 0) return {};
+    crash_point("runtime.cut");
+    return push(lane, cut.request(state_.set, sink, false), sink_name(sink), {}, "runtime.before_sink",
+                [] {
+                  crash_point("runtime.after_sink");
+                  return Status();
+                });
+  }
+
+  // Every table: the error lake and the others first, then the authority, then the sources are told.
+  void cut_recovery_point() {
+    crash_point("runtime.cut");
+    auto cut = std::make_shared<Cut>(std::exchange(recovery_cut_, {}));
+    Committed before;
+    for (size_t i = 0; i < error_lanes_.size(); ++i) {
+      if (error_lanes_[i] == nullptr || error_lanes_[i]->appended == 0) continue;
+      before.push_back(push(*error_lanes_[i], cut->error_request(i), "error lake", {}, "runtime.before_errors",
+                            [] {
+                              crash_point("runtime.after_errors");
+                              return Status();
+                            }));
     }
-    crash_point("runtime.before_errors");
-    for (size_t i = 0; i < job.errors.size(); ++i) {
-      size_t source = job.errors[i].index;
-      Status status = error_sinks_[source]->commit(*sealed_errors[i], stamped(job.cut.error_request(source)));
-      if (!status.ok()) return status.with_context("error lake");
+    for (size_t i = 0; i < lanes_.size(); ++i) {
+      if (is_authority(i)) continue;
+      if (auto committed = cut_sink(i); committed.valid()) before.push_back(std::move(committed));
     }
-    crash_point("runtime.after_errors");
-    for (size_t i = 0; i < job.sinks.size(); ++i) {
-      size_t sink = job.sinks[i].index;
-      if (authority_ && *authority_ == sink) continue;
-      Status status =
-          sinks_[sink]->commit(*sealed_rows[i], stamped(job.cut.request(state_.set, sink, false)));
-      if (!status.ok()) return status.with_context("sink '" + state_.set.sinks[sink]->name + "'");
+    auto finish = [this, cut] { return finish_recovery_point(*cut); };
+    if (tables_->authority()) {
+      const size_t authority = *tables_->authority();
+      push(*lanes_[authority], cut->request(state_.set, authority, true), sink_name(authority),
+           std::move(before), "runtime.before_authority", finish);
+      return;
     }
-    crash_point("runtime.before_authority");
-    for (size_t i = 0; i < job.sinks.size(); ++i) {
-      size_t sink = job.sinks[i].index;
-      if (!authority_ || *authority_ != sink) continue;
-      Status status = sinks_[sink]->commit(*sealed_rows[i], stamped(job.cut.request(state_.set, sink, true)));
-      if (!status.ok()) return status.with_context("sink '" + state_.set.sinks[sink]->name + "'");
-    }
-    for (size_t i = 0; i < positions_.size(); ++i) {
-      std::map<std::string, int64_t> moved;
-      for (const auto& [app_id, entry] : job.cut.partitions) {
-        if (entry.partition->source == i) moved[app_id] = entry.next;
-      }
-      if (!moved.empty()) WEIR_TRY(positions_[i].save(moved));
-    }
+    memory_lane_->push([this, before = std::move(before), finish] {
+      Status status = succeeded(before);
+      if (status.ok()) status = guarded(finish);
+      if (!status.ok()) state_.fail(status);
+      return status;
+    });
+  }
+
+  Status finish_recovery_point(const Cut& cut) {
+    std::vector<Stands> moved(state_.set.sources.size());
+    for (const auto& [app_id, entry] : cut.partitions) moved[entry.partition->source][app_id] = entry.next;
+    WEIR_TRY(tables_->save_positions(moved));
     crash_point("runtime.after_authority");
     ++state_.stats.commits;
-    committed_.add({job.cut.events, job.cut.rows, job.cut.errors, job.cut.filtered}, 1);
-    for (const auto& [_, entry] : job.cut.partitions) {
+    committed_.add({cut.events, cut.rows, cut.errors, cut.filtered}, 1);
+    for (const auto& [_, entry] : cut.partitions) {
       // What fails here is read again after the next commit; positions never come from acknowledgements.
       Status acknowledged = entry.partition->reader->acknowledge(entry.next);
       if (!acknowledged.ok() && state_.options.log)
@@ -387,20 +350,17 @@ class Attempt {
   }
 
   SetState state_;
-  std::vector<std::unique_ptr<Sink>> sinks_;        // by SetPlan::sinks
-  std::vector<std::unique_ptr<Sink>> error_sinks_;  // by SetPlan::sources; null: switched off
-  std::optional<size_t> authority_;
-  std::unique_ptr<ObjectStore> state_objects_;
-  std::vector<PositionStore> positions_;  // by SetPlan::sources; empty: the authority remembers
-  std::vector<std::unique_ptr<SinkLane>> lanes_;
-  std::vector<std::unique_ptr<SinkLane>> error_lanes_;
-  std::vector<int64_t> sink_rows_;  // appended since the last cut
-  std::vector<int64_t> error_rows_;
-  Cut cut_;
-  BoundedQueue<CommitJob> jobs_;
-  std::atomic<bool> committing_{false};
-  Counted uncommitted_;  // written by the collector
-  Counted committed_;    // written by the committer
+  Sources& sources_;
+  std::unique_ptr<SetTables> tables_;
+  std::vector<std::chrono::milliseconds> intervals_;  // by SetPlan::sinks
+  std::chrono::milliseconds recovery_interval_{};
+  Cut recovery_cut_;       // since the authority's last commit
+  std::vector<Cut> cuts_;  // by SetPlan::sinks: since its last commit; not used for the authority
+  Counted uncommitted_;    // written by the collector
+  Counted committed_;      // written by the thread that commits to the authority
+  std::vector<std::unique_ptr<Lane>> lanes_;        // by SetPlan::sinks
+  std::vector<std::unique_ptr<Lane>> error_lanes_;  // by SetPlan::sources; null: switched off
+  std::unique_ptr<CommitLane> memory_lane_ = std::make_unique<CommitLane>();  // keeps positions where no table does
 };
 
 bool worth_retrying(const Status& status, bool once) {
@@ -418,9 +378,21 @@ bool worth_retrying(const Status& status, bool once) {
 Status run_set(const PipelinePlan& plan, const SetPlan& set, const RunOptions& options, PipelineStats& stats,
                const std::atomic<bool>& stop) {
   int64_t backoff_ms = 0;
+  Sources sources(set.sources.size());
   while (true) {
     const int64_t commits = stats.commits;
-    Status status = guarded([&] { return Attempt(plan, set, options, stats, stop).run(); });
+    bool again = false;
+    Status status = guarded([&] {
+      Attempt attempt(plan, set, options, stats, stop, sources);
+      Status ended = attempt.run();
+      again = attempt.drained();
+      return ended;
+    });
+    // A worker that left its group at every restart would set all the others going, and they it.
+    for (auto& source : sources) {
+      if (source != nullptr && source->group() == nullptr) source.reset();
+    }
+    if (status.ok() && again && !stop) continue;
     if (status.ok()) return status;
     if (stop || !worth_retrying(status, options.once)) return status;
     backoff_ms =

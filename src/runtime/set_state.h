@@ -17,6 +17,7 @@
 #include "runtime/event_processor.h"
 #include "runtime/pipeline_stats.h"
 #include "runtime/set_runner.h"
+#include "runtime/set_tables.h"
 #include "sources/source.h"
 
 namespace weir {
@@ -63,12 +64,13 @@ struct SetState {
   PipelineStats& stats;
   const std::atomic<bool>& stop_requested;
   BoundedQueue<Unit> units;
-  std::vector<std::unique_ptr<Source>> sources;              // by SetPlan::sources
-  std::vector<std::map<std::string, int64_t>> sink_stands;   // by SetPlan::sinks: app id -> next
-  std::vector<std::map<std::string, int64_t>> error_stands;  // by SetPlan::sources
-  std::map<std::string, int64_t> authority_stands;
+  std::vector<Source*> sources;       // by SetPlan::sources
+  const SetTables* tables = nullptr;  // outlives the workers
 
-  bool stopping() const { return stop_requested || failed_; }
+  bool stopping() const { return stop_requested || failed_ || draining_; }
+  // The share of a source that is read in a group changes: end this attempt as a stop does, then go on.
+  void drain() { draining_ = true; }
+  bool draining() const { return draining_; }
   // The first failure wins and stops every thread of the attempt.
   void fail(Status status) {
     std::lock_guard lock(mutex_);
@@ -85,6 +87,7 @@ struct SetState {
   mutable std::mutex mutex_;
   Status failure_;
   std::atomic<bool> failed_{false};
+  std::atomic<bool> draining_{false};
 };
 
 }  // namespace weir

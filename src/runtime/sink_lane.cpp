@@ -37,7 +37,10 @@ void SinkLane::work() {
     if (auto* rows = std::get_if<std::shared_ptr<arrow::RecordBatch>>(&*item)) {
       if (!failure.ok()) continue;
       Status appended = guarded([&] { return sink_.append(*rows); });
-      if (appended.ok()) continue;
+      if (appended.ok()) {
+        full_ = sink_.full();
+        continue;
+      }
       std::lock_guard lock(mutex_);
       failure_ = appended;
       continue;
@@ -51,6 +54,7 @@ void SinkLane::work() {
       });
       if (!thrown.ok()) sealed = Sealed(thrown);
     }
+    full_ = false;
     promise->set_value(std::move(sealed));
   }
 }

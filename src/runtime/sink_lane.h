@@ -3,6 +3,7 @@
 
 #include <arrow/type_fwd.h>
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,8 @@ class SinkLane {
   // Everything appended before it; ready when its bytes are durable.
   std::future<Sealed> seal();
   Status status() const;
+  // The sink said after its last append that it has enough for one commit.
+  bool full() const { return full_; }
 
  private:
   using Item = std::variant<std::shared_ptr<arrow::RecordBatch>, std::shared_ptr<std::promise<Sealed>>>;
@@ -39,6 +42,7 @@ class SinkLane {
   BoundedQueue<Item> queue_;
   mutable std::mutex mutex_;
   Status failure_;
+  std::atomic<bool> full_{false};
   std::thread thread_;
 };
 

@@ -1,5 +1,6 @@
 #include "runtime/tables.h"
 
+#include "runtime/refused_rows.h"
 #include "sinks/delta/delta_connector.h"
 #include "sinks/error_lake/error_lake.h"
 
@@ -35,8 +36,10 @@ SinkContext sink_context(const PipelinePlan& plan, const SinkPlan& sink, const C
   context.table = sink.name;
   context.schema = sink.schema;
   context.options = sink.options;
+  context.primary_key = sink.primary_key;
   context.storage = sink.storage;
   context.clock = &clock;
+  context.shared = plan.spec.settings.string("pipeline.workers") == "several";
   return context;
 }
 
@@ -53,13 +56,27 @@ SinkContext resolution_sink_context(const PipelinePlan& plan, const Clock& clock
 }
 
 Result<std::unique_ptr<Sink>> create_sink(const PipelinePlan& plan, const SinkPlan& sink,
-                                          const Clock& clock) {
-  return sink.connector->create(sink_context(plan, sink, clock));
+                                          const Clock& clock,
+                                          const std::function<void(const std::string&)>& log) {
+  SinkContext context = sink_context(plan, sink, clock);
+  context.log = log;
+  context.open_state = [&plan, name = sink.name] {
+    return open_objects(plan, plan.spec.settings.string("state.path") + "/" + plan.spec.name + "/sinks/" + name);
+  };
+  context.store_refused = [&plan, &clock, name = sink.name](const RefusedRows& refused) {
+    return store_refused_rows(plan, name, refused, clock);
+  };
+  return sink.connector->create(std::move(context));
 }
 
 Result<std::unique_ptr<Sink>> create_error_sink(const PipelinePlan& plan, const SourcePlan& source,
                                                 const Clock& clock) {
   WEIR_ASSIGN(auto sink, create_delta_sink(error_sink_context(plan, source, clock)));
+  return std::unique_ptr<Sink>(std::move(sink));
+}
+
+Result<std::unique_ptr<Sink>> create_resolution_sink(const PipelinePlan& plan, const Clock& clock) {
+  WEIR_ASSIGN(auto sink, create_delta_sink(resolution_sink_context(plan, clock)));
   return std::unique_ptr<Sink>(std::move(sink));
 }
 

@@ -7,7 +7,7 @@ namespace weir {
 namespace {
 
 using Entry = std::pair<ErrorCode, std::string_view>;
-constexpr std::array<Entry, 18> kCodes = {{
+constexpr std::array<Entry, 19> kCodes = {{
     {ErrorCode::malformed, "malformed"},
     {ErrorCode::invalid_utf8, "invalid_utf8"},
     {ErrorCode::too_large, "too_large"},
@@ -26,6 +26,7 @@ constexpr std::array<Entry, 18> kCodes = {{
     {ErrorCode::late, "late"},
     {ErrorCode::future, "future"},
     {ErrorCode::unrouted, "unrouted"},
+    {ErrorCode::producer_paused, "producer_paused"},
 }};
 
 }  // namespace

@@ -26,6 +26,7 @@ enum class ErrorCode {
   late,
   future,
   unrouted,
+  producer_paused,
 };
 
 std::string_view error_code_name(ErrorCode code);

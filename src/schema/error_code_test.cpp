@@ -14,7 +14,7 @@ TEST(ErrorCode, NamesAreUniqueAndRoundTrip) {
     EXPECT_TRUE(names.insert(error_code_name(code)).second) << error_code_name(code);
     EXPECT_EQ(error_code_from_name(error_code_name(code)), code);
   }
-  EXPECT_EQ(names.size(), static_cast<size_t>(ErrorCode::unrouted) + 1);
+  EXPECT_EQ(names.size(), static_cast<size_t>(ErrorCode::producer_paused) + 1);
 }
 
 TEST(ErrorCode, NamesOfTheErrorLake) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/objects.h"
 #include "base/status.h"
 #include "config/options.h"
 #include "config/pipeline_spec.h"
@@ -61,34 +62,79 @@ class SealedRows {
   int64_t bytes = 0;
 };
 
-// One table's sink. append and seal are called by one thread; commit by another, one at a time and in seal
-// order.
+// Where a sink's positions survive.
+enum class Memory {
+  none,    // nowhere: at least once
+  state,   // in a log of its own below state.path
+  target,  // in the table itself: preferred as a set's authority
+};
+
+class TransactionalSink;
+
+// One table's sink. append, full and seal are called by one thread; commit by another, one at a time and in
+// seal order.
 class Sink {
  public:
   virtual ~Sink() = default;
-  // Opens, creates or checks the target. Returns its stand (next offset) for each app id below `app_prefix`
-  // ("weir/<pipeline>/") that it holds a position of. Called again, it drops everything uncommitted and opens
-  // anew.
+  // Opens or creates the target, finishes what a former run left between its intent and its end, and adds
+  // the columns that the target lacks, so that no row comes before its column. Returns its stand (next
+  // offset) for each app id below `app_prefix` ("weir/<pipeline>/") that it holds a position of. Called
+  // again, it drops everything uncommitted and opens anew.
   virtual Result<std::map<std::string, int64_t>> open(const std::string& app_prefix) = 0;
   // Rows with the table's columns in order, then kPartitionColumn and kOffsetColumn.
   virtual Status append(const std::shared_ptr<arrow::RecordBatch>& rows) = 0;
+  // What was appended since the last seal is as much as one commit should carry: the caller seals early.
+  virtual bool full() const = 0;
   // Ends the files of everything appended so far and starts anew. Its bytes are durable when it returns.
   virtual Result<std::unique_ptr<SealedRows>> seal() = 0;
   // Makes `sealed` visible together with the positions, exactly once: idempotent under lost answers. conflict
   // and unavailable are handled inside with a bounded number of attempts; lost_ownership: another worker
   // moved the positions.
   virtual Status commit(const SealedRows& sealed, const CommitRequest& request) = 0;
-  // Positions survive in the target, so it can be an authority.
-  virtual bool remembers_positions() const = 0;
+  // After open. Anything but none can be an authority.
+  virtual Memory memory() const = 0;
+  // `this` when the sink takes part in replay's protocol, else null (replay into it is at least once).
+  virtual TransactionalSink* transactional() = 0;
+};
+
+// What replay needs: sealed rows that outlive the process, made visible under one transaction.
+class TransactionalSink : public Sink {
+ public:
+  // A description (JSON text) from which commit_persisted can make `sealed` visible in another process; the
+  // bytes it names are durable when this returns.
+  virtual Result<std::string> persist(const SealedRows& sealed) = 0;
+  // Makes them visible under (app_id, version), unless the target holds that version or a later one already.
+  // True: this call did it; false: it had been done. `ledger_json` is kept where the target can.
+  virtual Result<bool> commit_persisted(const std::string& persisted, const std::string& app_id,
+                                        int64_t version, const std::string& ledger_json) = 0;
+  TransactionalSink* transactional() final { return this; }
+};
+
+// Rows that the target refused, found one by one.
+struct RefusedRows {
+  std::string log_id;    // tells apart logs whose sequences begin anew (the state was lost)
+  int64_t sequence = 0;  // of the commit that they were in; rises with each of one log
+  std::vector<std::string> app_ids;          // of that commit's ranges
+  std::shared_ptr<arrow::RecordBatch> rows;  // as appended, the hidden columns included
+  std::vector<std::string> messages;         // by row: the target's words
 };
 
 struct SinkContext {
   std::string pipeline;
   std::string table;                      // its name in the file, for messages
   std::shared_ptr<arrow::Schema> schema;  // the rows' columns, without the hidden two
+  std::vector<std::string> primary_key;   // as declared; may be empty
   Options options;
   std::map<std::string, std::string> storage;  // s3.* of options and settings, resolved
   const Clock* clock = nullptr;
+  bool shared = false;  // other workers run this pipeline too, with the same state.path
+  // Objects that survive this process, of this sink alone: <state.path>/<pipeline>/sinks/<table>/. Not set
+  // for checks.
+  std::function<Result<std::unique_ptr<ObjectStore>>()> open_state;
+  // Puts rows into the error lake, durably and once per (sink, log_id, sequence), however often it is called with
+  // the same. The source is acknowledged past them only after that. Not set for checks.
+  std::function<Status(const RefusedRows&)> store_refused;
+  std::function<void(const std::string&)> log;  // one line for the operator; may be empty. Never a secret
 };
 
 struct SinkConnector {
@@ -97,10 +143,14 @@ struct SinkConnector {
   std::vector<OptionSpec> options;
   std::function<Result<std::unique_ptr<Sink>>(SinkContext)> create;
   // Checks `context.schema` against what the connector can store and, when the target is reachable, against
-  // the target.
+  // the target; changes nothing. Called for every sink before any is opened, so that an incompatible change
+  // is refused before the first table is altered.
   std::function<Status(const SinkContext&)> check;
   // `weir check --connect`.
   std::function<Status(const SinkContext&)> probe;
+  // What this sink promises under these options and why, one line, for `weir check` and docs/guarantees.md:
+  // "exactly once: …" or "at least once: …".
+  std::function<std::string(const Options&)> guarantee;
 };
 
 }  // namespace weir

@@ -33,18 +33,39 @@ class PartitionReader {
   virtual int64_t lag() const = 0;
 };
 
+// A worker's place in a group that shares the partitions of one source out among processes (a Kafka consumer
+// group, workers on one JetStream stream). The group only saves work: what keeps it exact is the rule of the
+// authority, which refuses a commit that does not begin at its stand.
+class GroupMember {
+ public:
+  virtual ~GroupMember() = default;
+  // Waits up to `timeout` until the group has given this worker its share (it may be none), and completes a
+  // change that `changing` announced: until this call the former share stays ours as far as the group allows.
+  // Called before the tables are opened, so that their stands hold the former owners' last commits.
+  // unavailable: no answer yet, call again.
+  virtual Status join(std::chrono::milliseconds timeout) = 0;
+  // True: the share is about to change (or has changed). The caller polls no more, commits what it has read,
+  // and joins anew. Any thread.
+  virtual bool changing() const = 0;
+};
+
 class Source {
  public:
   virtual ~Source() = default;
-  // Ids of the partitions known now, in a stable order; later calls may add some (a followed glob). An id
-  // holds what makes the log unique (topic id, stream creation time), so that positions of a re-created log
-  // are never mixed up.
-  virtual Result<std::vector<std::string>> discover() = 0;
+  // Ids of the partitions to read now, in a stable order; later calls may add some (a followed glob, a topic
+  // that grew). An id holds what makes the log unique (topic id, stream creation time), so that positions of
+  // a re-created log are never mixed up. `known`: the partitions that the authority has a position for: one
+  // that is gone or was re-created must be named (invalid), not skipped.
+  virtual Result<std::vector<std::string>> discover(const std::vector<std::string>& known) = 0;
   // False when discover() can never find more than it found first (bounded reads, one stream).
   virtual bool may_grow() const = 0;
   // `stored`: the position (next offset) that the authority holds for it, or nothing on the first start.
   virtual Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
                                                         std::optional<int64_t> stored) = 0;
+  // Not null: this source shares its partitions with other workers. Such a source is kept while the tables
+  // are opened anew, so that a restart does not leave the group; open() may be called again for a partition
+  // once its former reader is gone.
+  virtual GroupMember* group() = 0;
 };
 
 struct SourceContext {
@@ -53,10 +74,8 @@ struct SourceContext {
   Options options;                   // validated against the connector's specs
   bool once = false;                 // end when the input that is present at start has been read
   size_t batch_rows = 8192;          // upper bound of events in a batch
+  bool shared = false;               // other workers run this pipeline too (SET 'pipeline.workers')
   const Clock* clock = nullptr;
-  // The partitions the authority has a position for: a partition that is gone or was re-created must be
-  // named, not skipped.
-  std::vector<std::string> known_partitions;
 };
 
 struct SourceConnector {

@@ -22,7 +22,9 @@ class ForgetfulSink : public Sink {
     return sealed;
   }
   Status commit(const SealedRows&, const CommitRequest&) override { return {}; }
-  bool remembers_positions() const override { return false; }
+  bool full() const override { return false; }
+  Memory memory() const override { return Memory::none; }
+  TransactionalSink* transactional() override { return nullptr; }
 
  protected:
   int64_t rows_ = 0;  // since the last seal
@@ -88,6 +90,7 @@ SinkConnector print_connector() {
   };
   connector.check = [](const SinkContext&) { return Status(); };
   connector.probe = connector.check;
+  connector.guarantee = [](const Options&) { return "at least once: it keeps no positions"; };
   return connector;
 }
 
@@ -100,6 +103,7 @@ SinkConnector blackhole_connector() {
   };
   connector.check = [](const SinkContext&) { return Status(); };
   connector.probe = connector.check;
+  connector.guarantee = [](const Options&) { return "at least once: it keeps no positions"; };
   return connector;
 }
 

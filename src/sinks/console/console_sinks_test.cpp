@@ -36,7 +36,7 @@ TEST(PrintSink, WritesALineARowUpToTheLimit) {
   ASSERT_TRUE(sink->append(two_rows()).ok());
   EXPECT_EQ(out.str(), "> {\"name\":\"a\\\"b\",\"at\":\"1970-01-01T00:00:00Z\"}\n");
   EXPECT_EQ((*sink->seal())->rows, 2);
-  EXPECT_FALSE(sink->remembers_positions());
+  EXPECT_EQ(sink->memory(), Memory::none);
 }
 
 TEST(PrintSink, WritesEveryRowWithoutALimit) {

@@ -40,15 +40,6 @@ std::vector<std::string> split_names(const std::string& text) {
   return names;
 }
 
-OptionSpec option(std::string name, OptionType type, std::string default_value, std::string help) {
-  OptionSpec spec;
-  spec.name = std::move(name);
-  spec.type = type;
-  spec.default_value = std::move(default_value);
-  spec.help = std::move(help);
-  return spec;
-}
-
 std::vector<OptionSpec> make_specs() {
   OptionSpec path = option("path", OptionType::string, "", "folder of the table: local, or s3://bucket/path");
   path.required = true;
@@ -152,6 +143,9 @@ SinkConnector delta_connector() {
   connector.probe = [](const SinkContext& context) -> Status {
     WEIR_ASSIGN(auto sink, create_delta_sink(context));
     return sink->probe();
+  };
+  connector.guarantee = [](const Options&) {
+    return "exactly once: positions are part of each commit of the table";
   };
   return connector;
 }

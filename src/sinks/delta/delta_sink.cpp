@@ -455,6 +455,16 @@ Result<bool> DeltaSink::commit_transaction(const SealedRows& sealed_rows, const 
   return committed;
 }
 
+Result<std::string> DeltaSink::persist(const SealedRows& sealed) {
+  return static_cast<const DeltaSealedRows&>(sealed).to_json();
+}
+
+Result<bool> DeltaSink::commit_persisted(const std::string& persisted, const std::string& app_id,
+                                         int64_t version, const std::string& ledger_json) {
+  WEIR_ASSIGN(auto sealed, DeltaSealedRows::from_json(persisted));
+  return commit_transaction(*sealed, app_id, version, ledger_json);
+}
+
 // ---- checks
 // ----------------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ struct DeltaSinkSettings {
   const Clock* clock = nullptr;
 };
 
-class DeltaSink final : public Sink {
+class DeltaSink final : public TransactionalSink {
  public:
   DeltaSink(DeltaSinkSettings settings, DeltaAccess access);
   ~DeltaSink() override;
@@ -75,7 +75,11 @@ class DeltaSink final : public Sink {
   Status append(const std::shared_ptr<arrow::RecordBatch>& rows) override;
   Result<std::unique_ptr<SealedRows>> seal() override;
   Status commit(const SealedRows& sealed, const CommitRequest& request) override;
-  bool remembers_positions() const override { return true; }
+  bool full() const override { return false; }
+  Memory memory() const override { return Memory::target; }
+  Result<std::string> persist(const SealedRows& sealed) override;
+  Result<bool> commit_persisted(const std::string& persisted, const std::string& app_id, int64_t version,
+                                const std::string& ledger_json) override;
 
   // Replay's protocol. Commits `sealed` under the single txn (app_id, version), unless the table holds that
   // version or a later one already. True: this call made it visible; false: it had been done. `ledger_json`

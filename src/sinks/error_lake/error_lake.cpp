@@ -170,8 +170,9 @@ std::string replay_folder(const std::string& pipeline, const std::string& source
 }
 
 std::string error_id(const std::string& source, const std::string& partition, int64_t offset,
-                     const std::string& sink) {
-  return source + "/" + partition + "/" + std::to_string(offset) + (sink.empty() ? "" : "/" + sink);
+                     const std::string& sink, int32_t ordinal) {
+  return source + "/" + partition + "/" + std::to_string(offset) + (sink.empty() ? "" : "/" + sink) +
+         (ordinal > 1 ? "/" + std::to_string(ordinal) : "");
 }
 
 struct ErrorRows::Builders {
@@ -186,14 +187,14 @@ Status ErrorRows::append(const ErrorOrigin& origin, const EventBatch& batch, con
   const Event& event = batch.events[error.event];
   Columns& columns = builders_->columns;
   columns.begin_row();
-  columns.text(error_id(origin.source, origin.partition, event.offset, error.sink));
+  columns.text(error_id(origin.source, origin.partition, event.offset, error.sink, error.ordinal));
   columns.text(origin.source);
   columns.text_or_null(error.sink, !error.sink.empty());
   columns.text(error_code_name(error.code));
   columns.text(error.message);
   columns.text(error.field);
   columns.bytes(batch.view(event.payload));
-  columns.text("raw");
+  columns.text(origin.payload_kind);
   columns.text_or_null(batch.view(event.subject), event.subject.size >= 0);
   if (event.key.size >= 0)
     columns.bytes(batch.view(event.key));

@@ -25,14 +25,15 @@ std::string resolved_table_uri(const std::string& root, const std::string& pipel
 // Folder of replay's intents, relative to the root, ending in '/'.
 std::string replay_folder(const std::string& pipeline, const std::string& source);
 
-// "source/partition/offset", and "/sink" where only one refused it.
+// "source/partition/offset", "/sink" where only one refused it, "/2" for its second row of that event.
 std::string error_id(const std::string& source, const std::string& partition, int64_t offset,
-                     const std::string& sink);
+                     const std::string& sink, int32_t ordinal = 1);
 
 struct ErrorOrigin {
   std::string pipeline;
   std::string source;
   std::string partition;
+  std::string payload_kind = "raw";  // or "row": a row of the sink as JSON
   std::string schema_name;     // "" until a registry names one
   int32_t schema_version = 0;  // 0: none
   int32_t attempts = 1;        // how often the event has been tried, this time included

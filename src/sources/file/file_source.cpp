@@ -116,7 +116,7 @@ class FileSource final : public Source {
         path_(absolute_path(context_.options.string("path"))),
         follow_(context_.options.boolean("follow") && !context_.once) {}
 
-  Result<std::vector<std::string>> discover() override {
+  Result<std::vector<std::string>> discover(const std::vector<std::string>& known_partitions) override {
     WEIR_ASSIGN(std::vector<std::string> files, list_files(path_, follow_));
     std::vector<std::string> partitions;
     for (const std::string& file : files) {
@@ -128,11 +128,15 @@ class FileSource final : public Source {
       }
       partitions.push_back(known->second);
     }
-    if (context_.options.string("scan.on-missing-file") == "fail") WEIR_TRY(miss_no_file(files, partitions));
+    if (context_.options.string("scan.on-missing-file") == "fail") {
+      WEIR_TRY(miss_no_file(files, partitions, known_partitions));
+    }
     return partitions;
   }
 
   bool may_grow() const override { return follow_; }
+
+  GroupMember* group() override { return nullptr; }
 
   Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
                                                 std::optional<int64_t> stored) override {
@@ -158,8 +162,9 @@ class FileSource final : public Source {
 
   // Every file that was read from before must be there, with the beginning that it had.
   Status miss_no_file(const std::vector<std::string>& files,
-                      const std::vector<std::string>& partitions) const {
-    for (const std::string& known : context_.known_partitions) {
+                      const std::vector<std::string>& partitions,
+                      const std::vector<std::string>& known_partitions) const {
+    for (const std::string& known : known_partitions) {
       if (std::find(partitions.begin(), partitions.end(), known) != partitions.end()) continue;
       const std::string file = path_of(known);
       if (std::binary_search(files.begin(), files.end(), file)) {

@@ -230,7 +230,7 @@ TEST(FileSource, FolderGlobAndMissingPaths) {
   folder.write(".hidden", "4\n");
   const TableSpec table;
   const auto discover = [&](std::map<std::string, std::string> options, bool once) {
-    auto found = (*connector("file").create(context_for("file", options, table, once)))->discover();
+    auto found = (*connector("file").create(context_for("file", options, table, once)))->discover({});
     if (found.ok()) {
       for (std::string& id : *found) id.resize(id.rfind('#'));
     }
@@ -259,8 +259,7 @@ TEST(FileSource, AFileThatIsWrittenAnewIsAnotherPartition) {
                                          {"scan.on-missing-file", on_missing},
                                          {"follow", follow ? "true" : "false"}},
                                         table, !follow);
-    context.known_partitions = std::move(known);
-    return (*connector("file").create(context))->discover();
+    return (*connector("file").create(context))->discover(known);
   };
   folder.write("a.json", "");
   EXPECT_EQ(*discover({}, "fail", false), Texts{});  // nothing to tell it by, and nothing to read
@@ -285,8 +284,8 @@ TEST(FileSource, AKnownFileThatIsGoneIsNamed) {
   folder.write("a.json", "1\n");
   const TableSpec table;
   SourceContext context = context_for("file", {{"path", folder.path()}}, table);
-  context.known_partitions = {folder.path("old.json#0123456789abcdef")};
-  const Status status = (*connector("file").create(context))->discover().status();
+  const Texts known = {folder.path("old.json#0123456789abcdef")};
+  const Status status = (*connector("file").create(context))->discover(known).status();
   EXPECT_EQ(status.code(), Code::not_found);
   EXPECT_NE(status.message().find("old.json"), std::string::npos);
 }

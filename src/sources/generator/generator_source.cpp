@@ -107,16 +107,18 @@ class GeneratorSource final : public Source {
         rows_(std::move(rows)),
         partitions_(context_.options.integer("partitions")) {}
 
-  Result<std::vector<std::string>> discover() override {
+  Result<std::vector<std::string>> discover(const std::vector<std::string>& known_partitions) override {
     std::vector<std::string> ids;
     for (int64_t i = 0; i < partitions_; ++i) ids.push_back(id(i));
-    for (const std::string& known : context_.known_partitions) {
+    for (const std::string& known : known_partitions) {
       if (std::find(ids.begin(), ids.end(), known) == ids.end()) return changed(known);
     }
     return ids;
   }
 
   bool may_grow() const override { return false; }
+
+  GroupMember* group() override { return nullptr; }
 
   Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
                                                 std::optional<int64_t> stored) override {

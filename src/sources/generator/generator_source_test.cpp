@@ -47,7 +47,7 @@ std::vector<SeenEvent> generate(const TableSpec& table, const std::map<std::stri
   context.batch_rows = batch_rows;
   Result<std::unique_ptr<Source>> source = connector("generator").create(context);
   EXPECT_TRUE(source.ok()) << source.status().message();
-  const std::vector<std::string> ids = *(*source)->discover();
+  const std::vector<std::string> ids = *(*source)->discover({});
   std::unique_ptr<PartitionReader> reader = *(*source)->open(ids[partition], stored);
   std::vector<SeenEvent> seen;
   int64_t next = -1;
@@ -191,8 +191,8 @@ TEST(Generator, WrongOptionsAreExplained) {
 TEST(Generator, AnotherSeedDoesNotTakeOverPositions) {
   const TableSpec table = orders();
   SourceContext context = context_for("generator", {{"rows", "1"}, {"seed", "2"}}, table);
-  context.known_partitions = {"seed-1/0-of-1"};
-  EXPECT_EQ((*connector("generator").create(context))->discover().status().code(), Code::invalid);
+  EXPECT_EQ((*connector("generator").create(context))->discover({"seed-1/0-of-1"}).status().code(),
+            Code::invalid);
 }
 
 }  // namespace

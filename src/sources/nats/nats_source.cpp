@@ -36,14 +36,14 @@ class NatsSource final : public Source {
         stream_(context_.options.string("stream")),
         filters_(std::move(filters)) {}
 
-  Result<std::vector<std::string>> discover() override {
+  Result<std::vector<std::string>> discover(const std::vector<std::string>& known_partitions) override {
     WEIR_ASSIGN(const std::unique_ptr<NatsConnection> connection, NatsConnection::connect(context_.options));
     WEIR_ASSIGN(const NatsStreamInfo info, connection->stream(stream_));
     WEIR_TRY(check_retention(stream_, *info));
     created_ns_ = info->Created;
     std::vector<std::string> ids;
     for (const std::string& filter : filters_) ids.push_back(partition_id(stream_, created_ns_, filter));
-    for (const std::string& known : context_.known_partitions) {
+    for (const std::string& known : known_partitions) {
       if (std::find(ids.begin(), ids.end(), known) == ids.end()) return unknown_partition(known);
     }
     return ids;
@@ -51,10 +51,12 @@ class NatsSource final : public Source {
 
   bool may_grow() const override { return false; }
 
+  GroupMember* group() override { return nullptr; }
+
   Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
                                                 std::optional<int64_t> stored) override {
     if (created_ns_ == 0) {
-      WEIR_ASSIGN(const std::vector<std::string> ids, discover());
+      WEIR_ASSIGN(const std::vector<std::string> ids, discover({}));
     }
     for (size_t i = 0; i < filters_.size(); ++i) {
       if (partition_id(stream_, created_ns_, filters_[i]) != partition) continue;
@@ -102,14 +104,6 @@ class NatsSource final : public Source {
   int64_t created_ns_ = 0;
 };
 
-OptionSpec option(std::string name, OptionType type, std::string default_value, std::string help) {
-  OptionSpec spec;
-  spec.name = std::move(name);
-  spec.type = type;
-  spec.default_value = std::move(default_value);
-  spec.help = std::move(help);
-  return spec;
-}
 OptionSpec required(OptionSpec spec) {
   spec.required = true;
   return spec;

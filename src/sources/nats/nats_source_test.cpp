@@ -186,12 +186,11 @@ Opened open_source(Values options, std::optional<int64_t> stored = {}, bool once
   options.emplace("stream", "ORDERS");
   options.emplace("connect.timeout", "2 s");
   SourceContext context = context_for("nats", options, table(), once);
-  context.known_partitions = std::move(known);
   context.batch_rows = batch_rows;
   Result<std::unique_ptr<Source>> source = connector("nats").create(context);
   if (!source.ok()) return opened.status = source.status(), std::move(opened);
   opened.source = std::move(*source);
-  Result<std::vector<std::string>> ids = opened.source->discover();
+  Result<std::vector<std::string>> ids = opened.source->discover(known);
   if (!ids.ok()) return opened.status = ids.status(), std::move(opened);
   opened.ids = *ids;
   Result<std::unique_ptr<PartitionReader>> reader = opened.source->open(opened.ids[partition], stored);

@@ -1,0 +1,108 @@
+#include "runtime/refused_rows.h"
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+
+#include <cstring>
+#include <map>
+
+#include "runtime/tables.h"
+#include "schema/row_json.h"
+#include "sinks/error_lake/error_lake.h"
+
+namespace weir {
+namespace {
+
+// The source whose partition `partition` is: the ranges of the commit name both.
+const SourcePlan* source_of(const PipelinePlan& plan, const std::vector<std::string>& app_ids,
+                            const std::string& partition) {
+  const std::string prefix = "weir/" + plan.spec.name + "/";
+  for (const auto& source : plan.sources) {
+    const std::string app_id = prefix + source->table.name + "/" + partition;
+    for (const std::string& known : app_ids) {
+      if (known == app_id) return source.get();
+    }
+  }
+  return nullptr;
+}
+
+struct SourceErrors {
+  std::string partition;
+  EventBatch batch;
+  std::string bytes;
+  std::vector<ErrorRecord> records;
+};
+
+Status store(const PipelinePlan& plan, const SourcePlan& source, const std::string& sink,
+             const RefusedRows& refused, std::map<std::string, SourceErrors>& partitions,
+             const Clock& clock) {
+  WEIR_ASSIGN(auto table, create_error_sink(plan, source, clock));
+  const std::string prefix = "weir/" + plan.spec.name + "/";
+  auto opened = table->open(prefix);
+  if (!opened.ok()) return opened.status().with_context("error lake");
+  for (auto& [partition, errors] : partitions) {
+    auto bytes = std::shared_ptr<char[]>(new char[errors.bytes.size() + EventBatch::kPadding]());
+    std::memcpy(bytes.get(), errors.bytes.data(), errors.bytes.size());
+    errors.batch.bytes = bytes;
+    errors.batch.received_us = clock.now_us();
+    ErrorOrigin origin;
+    origin.pipeline = plan.spec.name;
+    origin.source = source.table.name;
+    origin.partition = partition;
+    origin.payload_kind = "row";
+    WEIR_ASSIGN(auto rows, error_rows(origin, errors.batch, errors.records));
+    WEIR_TRY(table->append(rows));
+  }
+  WEIR_ASSIGN(auto sealed, table->seal());
+  WEIR_ASSIGN(auto persisted, table->transactional()->persist(*sealed));
+  auto committed = table->transactional()->commit_persisted(
+      persisted, prefix + source.table.name + "/_reject/" + sink + "/" + refused.log_id, refused.sequence,
+      "{}");
+  return committed.ok() ? Status() : committed.status().with_context("error lake");
+}
+
+}  // namespace
+
+Status store_refused_rows(const PipelinePlan& plan, const std::string& sink, const RefusedRows& refused,
+                          const Clock& clock) {
+  if (!plan.spec.settings.boolean("error-lake.enabled")) {
+    return Status::invalid("sink '" + sink + "' refused a row, which has nowhere to go " +
+                           "('error-lake.enabled' is 'false'): " +
+                           (refused.messages.empty() ? std::string() : refused.messages[0]));
+  }
+  const auto& rows = *refused.rows;
+  const int hidden = rows.num_columns() - 2;
+  const auto& partition_column = static_cast<const arrow::StringArray&>(*rows.column(hidden));
+  const auto& offset_column = static_cast<const arrow::Int64Array&>(*rows.column(hidden + 1));
+  std::map<const SourcePlan*, std::map<std::string, SourceErrors>> by_source;
+  std::map<std::pair<std::string, int64_t>, int32_t> ordinals;
+  for (int64_t row = 0; row < rows.num_rows(); ++row) {
+    const std::string partition = partition_column.GetString(row);
+    const SourcePlan* source = source_of(plan, refused.app_ids, partition);
+    if (source == nullptr) {
+      return Status::invalid("sink '" + sink + "' refused a row of the partition '" + partition +
+                             "', whose source this file no longer has: run the earlier version once");
+    }
+    SourceErrors& errors = by_source[source][partition];
+    std::string json;
+    append_json_row(rows, row, hidden, json);
+    Event event;
+    event.offset = offset_column.Value(row);
+    event.payload = {static_cast<uint32_t>(errors.bytes.size()), static_cast<int32_t>(json.size())};
+    errors.bytes += json;
+    ErrorRecord record;
+    record.event = static_cast<uint32_t>(errors.batch.events.size());
+    record.code = ErrorCode::sink_refused;
+    record.message = refused.messages[static_cast<size_t>(row)];
+    record.sink = sink;
+    record.ordinal = ++ordinals[{partition, event.offset}];
+    errors.batch.events.push_back(event);
+    errors.records.push_back(std::move(record));
+  }
+  for (auto& [source, partitions] : by_source) {
+    WEIR_TRY(store(plan, *source, sink, refused, partitions, clock));
+  }
+  return {};
+}
+
+}  // namespace weir

@@ -1,0 +1,145 @@
+#include "runtime/set_tables.h"
+
+#include "runtime/tables.h"
+
+namespace weir {
+
+Stands positions_in(const Stands& stands) {
+  Stands positions;
+  for (const auto& [app_id, next] : stands) {
+    size_t source = app_id.find('/', app_id.find('/') + 1) + 1;
+    size_t partition = app_id.find('/', source);
+    if (partition == std::string::npos || app_id.compare(partition, 2, "/_") == 0) continue;
+    positions[app_id] = next;
+  }
+  return positions;
+}
+
+Result<std::unique_ptr<SetTables>> SetTables::open(const PipelinePlan& plan, const SetPlan& set,
+                                                   const RunOptions& options) {
+  std::unique_ptr<SetTables> tables(new SetTables(plan, set));
+  WEIR_TRY(tables->open_sinks(options));
+  tables->choose_authority();
+  WEIR_TRY(tables->open_error_lake(options));
+  WEIR_TRY(tables->load_positions());
+  if (tables->authority_) WEIR_TRY(tables->refuse_changed_plan());
+  return tables;
+}
+
+Status SetTables::open_sinks(const RunOptions& options) {
+  for (const SinkPlan* sink : set_.sinks) {
+    Status checked = sink->connector->check(sink_context(plan_, *sink, *options.clock));
+    if (!checked.ok()) return checked.with_context("sink '" + sink->name + "'");
+  }
+  for (const SinkPlan* plan : set_.sinks) {
+    WEIR_ASSIGN(auto sink, create_sink(plan_, *plan, *options.clock, options.log));
+    auto stands = sink->open("weir/" + plan_.spec.name + "/");
+    if (!stands.ok()) return stands.status().with_context("sink '" + plan->name + "'");
+    sink_stands_.push_back(*std::move(stands));
+    sinks_.push_back(std::move(sink));
+  }
+  return {};
+}
+
+Status SetTables::open_error_lake(const RunOptions& options) {
+  const std::string prefix = "weir/" + plan_.spec.name + "/";
+  error_stands_.resize(set_.sources.size());
+  error_sinks_.resize(set_.sources.size());
+  if (!plan_.spec.settings.boolean("error-lake.enabled")) return {};
+  for (size_t i = 0; i < set_.sources.size(); ++i) {
+    WEIR_ASSIGN(error_sinks_[i], create_error_sink(plan_, *set_.sources[i], *options.clock));
+    auto stands = error_sinks_[i]->open(prefix);
+    if (!stands.ok()) return stands.status().with_context("error lake");
+    error_stands_[i] = *std::move(stands);
+  }
+  // There from the start, so that queries over the error lake can always join it.
+  WEIR_ASSIGN(auto resolutions, create_resolution_sink(plan_, *options.clock));
+  auto opened = resolutions->open(prefix);
+  return opened.ok() ? Status() : opened.status().with_context("error lake");
+}
+
+void SetTables::choose_authority() {
+  auto rank = [&](size_t i) {
+    return std::make_tuple(was_authority(i), sinks_[i]->memory() == Memory::target,
+                           plan_.commit_interval(*set_.sinks[i]));
+  };
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    if (sinks_[i]->memory() == Memory::none) continue;
+    if (!authority_ || rank(i) > rank(*authority_)) authority_ = i;
+  }
+}
+
+bool SetTables::was_authority(size_t sink) const {
+  auto mark = sink_stands_[sink].find(authority_app_id(plan_.spec.name));
+  return mark != sink_stands_[sink].end() && mark->second == 1;
+}
+
+Status SetTables::load_positions() {
+  if (authority_) {
+    positions_ = positions_in(sink_stands_[*authority_]);
+    // A source that the authority has never read, because its set was joined to this one since, goes on where
+    // the authority of that set stands.
+    for (size_t i = 0; i < sinks_.size(); ++i) {
+      if (was_authority(i)) positions_.merge(positions_in(sink_stands_[i]));
+    }
+    return {};
+  }
+  WEIR_ASSIGN(state_objects_, open_state_objects(plan_));
+  for (const SourcePlan* source : set_.sources) {
+    stores_.emplace_back(*state_objects_, plan_.spec.name, source->table.name);
+    WEIR_ASSIGN(auto stored, stores_.back().load());
+    positions_.merge(stored);
+  }
+  return {};
+}
+
+Status SetTables::save_positions(const std::vector<Stands>& moved_by_source) {
+  for (size_t i = 0; i < stores_.size(); ++i) {
+    if (!moved_by_source[i].empty()) WEIR_TRY(stores_[i].save(moved_by_source[i]));
+  }
+  return {};
+}
+
+std::string SetTables::memory_name() const {
+  return authority_ ? "table " + set_.sinks[*authority_]->name : "the state folder";
+}
+
+// A table that is ahead of the authority was committed just before a crash. The window between them is read
+// again and trimmed for that table, which is only right when the same file makes the same rows and errors
+// of it.
+Status SetTables::refuse_changed_plan() const {
+  if (plan_.spec.settings.string("pipeline.on-changed-plan") == "continue") return {};
+  for (size_t i = 0; i < sink_stands_.size(); ++i) {
+    WEIR_TRY(refuse_changed_plan("table '" + set_.sinks[i]->name + "'", sink_stands_[i]));
+  }
+  for (size_t i = 0; i < error_stands_.size(); ++i) {
+    WEIR_TRY(
+        refuse_changed_plan("the error lake of '" + set_.sources[i]->table.name + "'", error_stands_[i]));
+  }
+  return {};
+}
+
+Status SetTables::refuse_changed_plan(const std::string& table, const Stands& stands) const {
+  const std::string& pipeline = plan_.spec.name;
+  auto mark = stands.find(plan_app_id(pipeline));
+  if (mark == stands.end() || mark->second == plan_.hash()) return {};
+  for (const SourcePlan* source : set_.sources) {
+    const std::string prefix = "weir/" + pipeline + "/" + source->table.name + "/";
+    for (const auto& [app_id, next] : positions_in(stands)) {
+      if (!app_id.starts_with(prefix)) continue;
+      auto stand = positions_.find(app_id);
+      if (stand != positions_.end() && stand->second >= next) continue;
+      return Status::invalid(
+          "the last run ended inside a commit (" + table + " holds " + source->table.name + " up to " +
+          std::to_string(next) + ", " + memory_name() + " up to " +
+          (stand == positions_.end() ? std::string("nothing") : std::to_string(stand->second)) +
+          "), and the file's columns, CHECKs or queries have changed since: run the earlier version once "
+          "(weir run --once), then this one. SET 'pipeline.on-changed-plan' = 'continue' goes on "
+          "regardless: events "
+          "between the two positions may then be in both the lake and the error lake, or in neither");
+    }
+  }
+  return {};
+}
+
+}  // namespace weir
