@@ -1,6 +1,7 @@
 """Real servers for tests, the crash oracle and the demo. See README.md."""
 
 from .certs import make_certificates
+from .clickhouse_server import ClickHouseError, ClickHouseFront, ClickHouseServer
 from .kafka_server import KafkaServer
 from .minio_server import MinioServer, S3Error
 from .nats_server import NatsServer
@@ -8,5 +9,6 @@ from .nkeys import KeyPair, Operator
 from .process import Server, ServerError, child_options, free_port
 from .proxy import Proxy
 
-__all__ = ["KafkaServer", "KeyPair", "MinioServer", "NatsServer", "Operator", "Proxy", "S3Error", "Server",
-           "ServerError", "child_options", "free_port", "make_certificates"]
+__all__ = ["ClickHouseError", "ClickHouseFront", "ClickHouseServer", "KafkaServer", "KeyPair", "MinioServer",
+           "NatsServer", "Operator", "Proxy", "S3Error", "Server", "ServerError", "child_options", "free_port",
+           "make_certificates"]

@@ -226,7 +226,8 @@ class KafkaServer(Server):
             "transaction.state.log.num.partitions": 4, "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             # A test does not wait for what a cluster is patient about.
-            "broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 200,  # a killed one is waited out at restart
+            # At restart, a killed broker is waited out.
+            "broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 200,
             "group.initial.rebalance.delay.ms": 0, "group.min.session.timeout.ms": 500,
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
             "log.cleaner.backoff.ms": 200, "log.initial.task.delay.ms": 500, "log.retention.check.interval.ms": 500,
