@@ -33,6 +33,10 @@ class Compressor {
 
  private:
   struct Contexts;
+  Status compress_lz4(std::string_view bytes, NativeBuffer* out);
+  Status compress_zstd(std::string_view bytes, NativeBuffer* out);
+  Status compress_gzip(std::string_view bytes, NativeBuffer* out);
+
   Compression compression_;
   std::unique_ptr<Contexts> contexts_;
 };

@@ -59,6 +59,7 @@ class NativeEncoder {
  private:
   NativeEncoder();
   std::vector<ColumnTarget> targets_;
+  std::vector<std::string> type_texts_;
   std::vector<std::unique_ptr<NativeColumn>> columns_;
 };
 
