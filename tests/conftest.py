@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from servers import MinioServer, NatsServer, child_options  # noqa: E402
+from servers import ClickHouseFront, ClickHouseServer, KafkaServer, MinioServer, NatsServer, child_options  # noqa: E402
 
 
 class Weir:
@@ -66,3 +66,41 @@ def bucket(minio, request):
     name = f"test-{os.getpid()}-{bucket.count}"
     minio.create_bucket(name)
     return name
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory):
+    """One Kafka for all tests that leave it alone; use the `topic` fixture for a name of your own."""
+    with KafkaServer(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+@pytest.fixture
+def topic():
+    """A topic's name that no other test has; the test creates it, with the partitions it wants."""
+    return _own_name("topic")
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory):
+    """One modern engine for all tests that leave it alone; use the `database` fixture."""
+    with ClickHouseFront(tmp_path_factory.mktemp("chdb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def old_clickhouse(tmp_path_factory):
+    """The genuine server."""
+    with ClickHouseServer(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
+
+
+@pytest.fixture
+def database():
+    """A database's name that no other test has; the test creates it, on the server it uses."""
+    return _own_name("db")
+
+
+def _own_name(kind):
+    _own_name.count = getattr(_own_name, "count", 0) + 1
+    return f"{kind}_{os.getpid()}_{_own_name.count}"

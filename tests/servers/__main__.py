@@ -1,13 +1,14 @@
-"""python -m servers nats|minio [FOLDER]: starts one server, prints how to reach it, stops it on Ctrl-C."""
+"""python -m servers nats|minio|kafka|clickhouse|chdb [FOLDER]: starts one server, prints how to reach it, stops it on Ctrl-C."""
 
 import signal
 import sys
 
-from . import MinioServer, NatsServer
+from . import ClickHouseFront, ClickHouseServer, KafkaServer, MinioServer, NatsServer
 
 
 def main():
-    kinds = {"nats": NatsServer, "minio": MinioServer}
+    kinds = {"nats": NatsServer, "minio": MinioServer, "kafka": KafkaServer, "clickhouse": ClickHouseServer,
+             "chdb": ClickHouseFront}
     if len(sys.argv) not in (2, 3) or sys.argv[1] not in kinds:
         print(__doc__, file=sys.stderr)
         return 2

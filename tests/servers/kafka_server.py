@@ -83,7 +83,9 @@ class KafkaServer(Server):
         return self._java("-Xmx512m", "kafka.Kafka", str(properties))
 
     def close(self):
+        """By kill -9: an orderly stop takes seconds and keeps nothing more."""
         self._admin = None
+        self.kill9()
         super().close()
         if self.proxy:
             self.proxy.close()
@@ -104,6 +106,7 @@ class KafkaServer(Server):
 
     def delete_topic(self, name):
         self._wait(self.admin().delete_topics([name]))
+        self._wait_for_partitions(name, 0)
 
     def add_partitions(self, name, total):
         """Grows the topic to `total` partitions."""
@@ -137,14 +140,13 @@ class KafkaServer(Server):
     def produce(self, topic, records, **config):
         """Returns when all are acknowledged. A record: the value (bytes, str or None), or a dict with any of
         key, value, headers, partition, timestamp (ms). config: librdkafka's, with _ for ."""
-        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5, **_dotted(config)})
+        producer = Producer({**self._client(), "linger.ms": 5, **_dotted(config)})
         return _send(producer, topic, records)
 
     def transaction(self, topic, records, end="commit", transactional_id="weir-test"):
         """Writes records in one transaction and ends it: "commit" or "abort"; "open" returns the producer, whose
         commit_transaction() or abort_transaction() is then the caller's."""
-        producer = Producer({"bootstrap.servers": self.bootstrap, "transactional.id": transactional_id,
-                             "linger.ms": 5})
+        producer = Producer({**self._client(), "transactional.id": transactional_id, "linger.ms": 5})
         producer.init_transactions(_TIMEOUT_S)
         producer.begin_transaction()
         _send(producer, topic, records)
@@ -156,7 +158,7 @@ class KafkaServer(Server):
     def read(self, topic, isolation="read_committed", start=0, **config):
         """All records from `start` to the present end, by partition and offset: confluent_kafka Messages
         (.key() .value() .headers() .partition() .offset() .timestamp())."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "weir-read", "enable.auto.commit": False,
+        consumer = Consumer({**self._client(), "group.id": "weir-read", "enable.auto.commit": False,
                              "isolation.level": isolation, "enable.partition.eof": True,
                              "auto.offset.reset": "earliest", **_dotted(config)})
         found, left = [], set(range(self.partitions(topic)))
@@ -182,7 +184,7 @@ class KafkaServer(Server):
 
     def committed(self, group, topic):
         """{partition: offset that the group committed, or None}."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
+        consumer = Consumer({**self._client(), "group.id": group})
         try:
             places = [TopicPartition(topic, number) for number in range(self.partitions(topic))]
             answer = consumer.committed(places, timeout=_TIMEOUT_S)
@@ -198,9 +200,11 @@ class KafkaServer(Server):
     def admin(self):
         """A confluent_kafka AdminClient on the plain listener."""
         if self._admin is None:
-            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "reconnect.backoff.max.ms": 500,
-                                       "log_level": 0})
+            self._admin = AdminClient(self._client())
         return self._admin
+
+    def _client(self):
+        return {"bootstrap.servers": self.bootstrap, "reconnect.backoff.max.ms": 500, "log_level": 2}
 
     def _healthy(self):
         with open(self.log, "rb") as log:
@@ -294,7 +298,7 @@ class KafkaServer(Server):
             if len(known.partitions) == count and all(p.leader >= 0 for p in known.partitions.values()):
                 return
             time.sleep(0.02)
-        raise ServerError(f"topic {topic} has no leader for its partitions")
+        raise ServerError(f"topic {topic} did not come to have {count} partitions with a leader")
 
 
 def _dotted(config):
