@@ -272,6 +272,8 @@ Status PartitionWorkers::process_slice(const std::shared_ptr<PartitionState>& ta
     origin.pipeline = state_.plan.spec.name;
     origin.source = set.sources[task->source]->table.name;
     origin.partition = task->id;
+    origin.schema_name = origin.source;
+    origin.schema_version = state_.tables->schema_versions()[task->source];
     WEIR_ASSIGN(unit.error_rows, error_rows(origin, batch, unit.processed.errors));
   }
   crash_point("runtime.unit");

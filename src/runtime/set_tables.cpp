@@ -1,8 +1,23 @@
 #include "runtime/set_tables.h"
 
+#include <arrow/type.h>
+
+#include "config/data_type.h"
 #include "runtime/tables.h"
+#include "schema/schema_history.h"
 
 namespace weir {
+namespace {
+
+std::vector<SchemaColumn> columns_of(const SinkPlan& sink) {
+  std::vector<SchemaColumn> columns;
+  for (const auto& field : sink.schema->fields()) {
+    columns.push_back({field->name(), sql_type(*field->type()), field->nullable()});
+  }
+  return columns;
+}
+
+}  // namespace
 
 Stands positions_in(const Stands& stands) {
   Stands positions;
@@ -18,7 +33,10 @@ Stands positions_in(const Stands& stands) {
 Result<std::unique_ptr<SetTables>> SetTables::open(const PipelinePlan& plan, const SetPlan& set,
                                                    const RunOptions& options) {
   std::unique_ptr<SetTables> tables(new SetTables(plan, set));
+  WEIR_ASSIGN(tables->state_objects_, open_state_objects(plan));
+  WEIR_TRY(tables->check_sinks(options));
   WEIR_TRY(tables->open_sinks(options));
+  WEIR_TRY(tables->record_schemas(options));
   tables->choose_authority();
   WEIR_TRY(tables->open_error_lake(options));
   WEIR_TRY(tables->load_positions());
@@ -26,11 +44,44 @@ Result<std::unique_ptr<SetTables>> SetTables::open(const PipelinePlan& plan, con
   return tables;
 }
 
-Status SetTables::open_sinks(const RunOptions& options) {
+Status SetTables::check_sinks(const RunOptions& options) {
   for (const SinkPlan* sink : set_.sinks) {
     Status checked = sink->connector->check(sink_context(plan_, *sink, *options.clock));
-    if (!checked.ok()) return checked.with_context("sink '" + sink->name + "'");
+    if (checked.ok()) continue;
+    if (checked.code() != Code::invalid) return checked.with_context("sink '" + sink->name + "'");
+    WEIR_ASSIGN(auto last, SchemaHistory(*state_objects_, plan_.spec.name, sink->name).newest());
+    std::string versions;
+    for (const std::string& change : schema_changes(last.columns, columns_of(*sink))) {
+      versions += (versions.empty() ? "" : "; ") + change;
+    }
+    if (last.number > 0 && !versions.empty()) {
+      versions = " (version " + std::to_string(last.number) + " of its columns, since " + last.since +
+                 ", against this file's version " + std::to_string(last.number + 1) + ": " + versions + ")";
+      return Status(checked.code(), "sink '" + sink->name + "': " + checked.message() + versions);
+    }
+    return checked.with_context("sink '" + sink->name + "'");
   }
+  return {};
+}
+
+Status SetTables::record_schemas(const RunOptions& options) {
+  for (const SinkPlan* sink : set_.sinks) {
+    SchemaHistory history(*state_objects_, plan_.spec.name, sink->name);
+    WEIR_TRY(history.record(columns_of(*sink), options.clock->now_us()).status());
+  }
+  for (const SourcePlan* source : set_.sources) {
+    std::vector<SchemaColumn> columns;
+    for (const ColumnSpec& column : source->physical) {
+      columns.push_back({column.name, column.type.text, column.nullable});
+    }
+    SchemaHistory history(*state_objects_, plan_.spec.name, source->table.name);
+    WEIR_ASSIGN(int32_t number, history.record(columns, options.clock->now_us()));
+    schema_versions_.push_back(number);
+  }
+  return {};
+}
+
+Status SetTables::open_sinks(const RunOptions& options) {
   for (const SinkPlan* plan : set_.sinks) {
     WEIR_ASSIGN(auto sink, create_sink(plan_, *plan, *options.clock, options.log));
     auto stands = sink->open("weir/" + plan_.spec.name + "/");
@@ -84,7 +135,6 @@ Status SetTables::load_positions() {
     }
     return {};
   }
-  WEIR_ASSIGN(state_objects_, open_state_objects(plan_));
   for (const SourcePlan* source : set_.sources) {
     stores_.emplace_back(*state_objects_, plan_.spec.name, source->table.name);
     WEIR_ASSIGN(auto stored, stores_.back().load());

@@ -2,7 +2,8 @@
 //
 // Invariants:
 // - Every sink is checked before any is opened: opening adds columns, and an incompatible change of the file
-//   must be refused before the first table is altered.
+//   must be refused before the first table is altered. Then every sink gets its columns, then the new version
+//   is recorded, then events are read: a crash in between is made good by doing it again.
 // - The authority is the table that was it before (its mark); else one that remembers in the target itself,
 //   before one that remembers in state.path; among those the one that commits least often, so that no
 //   other table's interval is cut short by it.
@@ -42,6 +43,8 @@ class SetTables {
   const std::vector<Stands>& error_stands() const { return error_stands_; }
   // Where to read on: the authority's positions, or those kept in state.path when there is no authority.
   const Stands& positions() const { return positions_; }
+  // By SetPlan::sources: the number of the version of the source's columns.
+  const std::vector<int32_t>& schema_versions() const { return schema_versions_; }
   // "table revenue", or "the state folder".
   std::string memory_name() const;
   // Keeps positions that no table remembers; does nothing when there is an authority.
@@ -49,7 +52,9 @@ class SetTables {
 
  private:
   SetTables(const PipelinePlan& plan, const SetPlan& set) : plan_(plan), set_(set) {}
+  Status check_sinks(const RunOptions& options);
   Status open_sinks(const RunOptions& options);
+  Status record_schemas(const RunOptions& options);
   Status open_error_lake(const RunOptions& options);
   void choose_authority();
   bool was_authority(size_t sink) const;
@@ -64,6 +69,7 @@ class SetTables {
   std::optional<size_t> authority_;
   std::vector<Stands> sink_stands_;
   std::vector<Stands> error_stands_;
+  std::vector<int32_t> schema_versions_;
   Stands positions_;
   std::unique_ptr<ObjectStore> state_objects_;
   std::vector<PositionStore> stores_;  // by SetPlan::sources; empty: an authority remembers

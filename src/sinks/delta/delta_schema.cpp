@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "config/data_type.h"
+
 namespace weir {
 namespace {
 
@@ -110,63 +112,6 @@ std::string joined(const std::vector<std::string>& lines) {
 }
 
 }  // namespace
-
-std::string sql_type(const arrow::DataType& type) {
-  switch (type.id()) {
-    case arrow::Type::BOOL: return "BOOLEAN";
-    case arrow::Type::INT8: return "TINYINT";
-    case arrow::Type::INT16: return "SMALLINT";
-    case arrow::Type::INT32: return "INT";
-    case arrow::Type::INT64: return "BIGINT";
-    case arrow::Type::UINT8: return "TINYINT UNSIGNED";
-    case arrow::Type::UINT16: return "SMALLINT UNSIGNED";
-    case arrow::Type::UINT32: return "INT UNSIGNED";
-    case arrow::Type::UINT64: return "BIGINT UNSIGNED";
-    case arrow::Type::FLOAT: return "FLOAT";
-    case arrow::Type::DOUBLE: return "DOUBLE";
-    case arrow::Type::STRING:
-    case arrow::Type::LARGE_STRING:
-    case arrow::Type::STRING_VIEW: return "STRING";
-    case arrow::Type::BINARY:
-    case arrow::Type::LARGE_BINARY:
-    case arrow::Type::BINARY_VIEW: return "BYTES";
-    case arrow::Type::DATE32:
-    case arrow::Type::DATE64: return "DATE";
-    case arrow::Type::TIME32: return "TIME(3)";
-    case arrow::Type::TIME64:
-      return static_cast<const arrow::Time64Type&>(type).unit() == arrow::TimeUnit::NANO ? "TIME(9)"
-                                                                                         : "TIME(6)";
-    case arrow::Type::NA: return "NULL";
-    case arrow::Type::DECIMAL32:
-    case arrow::Type::DECIMAL64:
-    case arrow::Type::DECIMAL128:
-    case arrow::Type::DECIMAL256: {
-      const auto& decimal = static_cast<const arrow::DecimalType&>(type);
-      return "DECIMAL(" + std::to_string(decimal.precision()) + ", " + std::to_string(decimal.scale()) + ")";
-    }
-    case arrow::Type::TIMESTAMP: {
-      const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
-      static constexpr const char* kDigits[] = {"(0)", "(3)", "(6)", "(9)"};
-      return std::string(timestamp.timezone().empty() ? "TIMESTAMP" : "TIMESTAMP_LTZ") +
-             kDigits[static_cast<int>(timestamp.unit())];
-    }
-    case arrow::Type::LIST:
-    case arrow::Type::LARGE_LIST:
-    case arrow::Type::FIXED_SIZE_LIST: return "ARRAY<" + sql_type(*type.field(0)->type()) + ">";
-    case arrow::Type::MAP: {
-      const auto& map = static_cast<const arrow::MapType&>(type);
-      return "MAP<" + sql_type(*map.key_type()) + ", " + sql_type(*map.item_type()) + ">";
-    }
-    case arrow::Type::STRUCT: {
-      std::string text;
-      for (const auto& child : type.fields()) {
-        text += (text.empty() ? "" : ", ") + child->name() + " " + sql_type(*child->type());
-      }
-      return "ROW<" + text + ">";
-    }
-    default: return type.ToString();
-  }
-}
 
 Result<std::shared_ptr<arrow::Schema>> storable_schema(const std::string& table,
                                                        const arrow::Schema& schema) {

@@ -18,9 +18,6 @@ Result<std::shared_ptr<arrow::Schema>> storable_schema(const std::string& table,
 // The same type for storage; zones, list item names, metadata and nested nullability aside.
 bool same_type(const arrow::DataType& a, const arrow::DataType& b);
 
-// SQL spelling, for messages: "DECIMAL(12, 2)", "ROW<a BIGINT>".
-std::string sql_type(const arrow::DataType& type);
-
 struct SchemaMatch {
   // The table's schema with the query's new columns (nullable) at its end; null when the table has all of
   // them.

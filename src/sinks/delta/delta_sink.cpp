@@ -11,6 +11,7 @@
 
 #include "base/crash_point.h"
 #include "base/environment.h"
+#include "config/data_type.h"
 #include "sinks/delta/delta_schema.h"
 #include "sinks/delta/delta_values.h"
 #include "sinks/delta/partition_split.h"
@@ -195,10 +196,30 @@ Result<std::map<std::string, int64_t>> DeltaSink::open(const std::string& app_pr
   committed_here_.clear();
   WEIR_TRY(open_table());
   WEIR_TRY(match_table());
+  WEIR_TRY(add_missing_columns());
   WEIR_TRY(prepare_columns());
   WEIR_ASSIGN(objects_, access_.objects(settings_.uri));
   WEIR_ASSIGN(stands_at_open_, handle_->transactions(app_prefix));
   return stands_at_open_;
+}
+
+// Before any row comes, so that every sink of a pipeline has a new column before one of them gets it. Done
+// again after a crash, it finds them there.
+Status DeltaSink::add_missing_columns() {
+  if (pending_schema_ == nullptr) return {};
+  bridge::DeltaCommit commit;
+  commit.info_json =
+      nlohmann::json({{"weir", {{"version", 1}, {"pipeline", settings_.pipeline}, {"columns", "added"}}}}).dump();
+  auto decide = [&](CommitFacts& facts) -> Result<CommitAction> {
+    if (facts.snapshot_loaded && pending_schema_ == nullptr) return CommitAction::already_committed;
+    if (facts.attempts >= facts.max_attempts) return CommitAction::give_up;
+    return facts.snapshot_loaded ? CommitAction::commit : CommitAction::retry_later;
+  };
+  bool committed = false;
+  crash_point("delta.before_columns");
+  WEIR_TRY(run_attempts({}, decide, commit, false, committed));
+  crash_point("delta.after_columns");
+  return {};
 }
 
 // ---- writing

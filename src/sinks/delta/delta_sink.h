@@ -98,6 +98,7 @@ class DeltaSink final : public TransactionalSink {
   Result<std::shared_ptr<arrow::Schema>> wanted_schema() const;
   Status open_table();
   Status match_table();
+  Status add_missing_columns();
   Status prepare_columns();
   Result<std::shared_ptr<arrow::RecordBatch>> storable_rows(const arrow::RecordBatch& rows) const;
   Status write_slice(const std::vector<std::optional<std::string>>& values,
@@ -115,7 +116,7 @@ class DeltaSink final : public TransactionalSink {
 
   // Of the table, after open: used by the committing thread.
   std::unique_ptr<bridge::DeltaTable> handle_;
-  std::shared_ptr<arrow::Schema> pending_schema_;  // to be added with the next commit
+  std::shared_ptr<arrow::Schema> pending_schema_;  // what the table lacks, with what it has
   std::map<std::string, int64_t> stands_at_open_;
   std::map<std::string, bool> committed_here_;  // app ids that this sink has moved since open
 
