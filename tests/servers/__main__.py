@@ -1,4 +1,6 @@
-"""python -m servers nats|minio|kafka|clickhouse|chdb [FOLDER]: starts one server, prints how to reach it, stops it on Ctrl-C."""
+"""python -m servers nats|minio|kafka|clickhouse|chdb [FOLDER]
+
+Starts one server, prints how to reach it, and stops it on Ctrl-C."""
 
 import signal
 import sys

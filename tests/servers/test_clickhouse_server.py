@@ -310,8 +310,8 @@ def test_clickhouse_connect(clickhouse, database):
     times = pyarrow.array([0, 1], pyarrow.timestamp("ms"))
     client.insert_arrow(f"{database}.c", pyarrow.table({"a": pyarrow.array([1000, 1001], pyarrow.uint64()),
                                                         "s": ["x", None], "t": times}))
-    answer = client.query(f"SELECT count(), sum(a), countIf(s IS NULL), max(t) FROM {database}.c WHERE a < {{n:UInt64}}",
-                          parameters={"n": 5000})
+    answer = client.query(f"SELECT count(), sum(a), countIf(s IS NULL), max(t) FROM {database}.c "
+                          "WHERE a < {n:UInt64}", parameters={"n": 5000})
     assert answer.result_rows == [(1002, 501501, 501, datetime.datetime(2026, 1, 2))]
     client.close()
 

@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import json
+import os
 import socket
 import ssl
 
 import nats as nats_client
 import pytest
-from servers import KeyPair, MinioServer, NatsServer, Operator, S3Error, Server, ServerError, make_certificates
+from servers import (ClickHouseFront, ClickHouseServer, KafkaServer, KeyPair, MinioServer, NatsServer, Operator,
+                     S3Error, Server, ServerError, make_certificates)
 
 
 async def _publish(count, **connect):
@@ -149,3 +151,16 @@ def test_a_missing_binary_fails(tmp_path, monkeypatch):
 def test_the_base_class_demands_its_parts(tmp_path):
     with pytest.raises(NotImplementedError):
         Server(tmp_path).start()
+
+
+@pytest.mark.parametrize("kind", [NatsServer, MinioServer, KafkaServer, ClickHouseServer, ClickHouseFront])
+def test_nothing_is_left_behind(kind):
+    with kind() as server:
+        process_id, port, folder = server.process.pid, server.port, server.folder
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            pass
+    with pytest.raises(ProcessLookupError):
+        os.kill(process_id, 0)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+    assert not folder.exists()
