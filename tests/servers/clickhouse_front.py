@@ -383,6 +383,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _run(self, text, body, arguments, settings, read_only, entry):
         insert, data = None, body
+        if arguments.get("compress") == "1":
+            refuse(48, "This front answers in no blocks of ClickHouse's own compression. (NOT_IMPLEMENTED)")
         if is_insert(text or body[:65536]):
             insert = split_insert(text)
             if insert:

@@ -5,8 +5,9 @@ import subprocess
 import time
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions,
-                                   NewTopic, OffsetSpec, ResourceType)
+from confluent_kafka.admin import (AclBinding, AclOperation, AclPermissionType, AdminClient, AlterConfigOpType,
+                                   ConfigEntry, ConfigResource, NewPartitions, NewTopic, OffsetSpec,
+                                   ResourcePatternType, ResourceType)
 
 from .process import CACHE, Server, ServerError
 from .proxy import Proxy
@@ -23,17 +24,26 @@ class KafkaServer(Server):
         OAUTHBEARER, which takes an unsecured JWT from anybody (librdkafka: enable.sasl.oauthbearer.unsecure.jwt).
     tls=make_certificates(…): a further listener, `ssl_bootstrap`; with users also `sasl_ssl_bootstrap`.
         client_auth=True demands a client certificate on `ssl_bootstrap`.
+    authorize=True: the users may do only what allow() says; `bootstrap` stays open to all.
     proxied=True: a listener that is reached through `.proxy` only, `proxied_bootstrap` (see proxy.py).
     config: more broker properties.
     Topics must be created; nothing creates them by itself. `bootstrap` is always there, plain and open.
     """
 
     NAME = "kafka"
+    # For create_topic(name, **COMPACTED): compacted about a second after the segment rolled, which the first record
+    # does that comes 0.1 s or more after it was opened.
+    COMPACTED = {"cleanup_policy": "compact", "segment_ms": 100, "min_cleanable_dirty_ratio": 0.01,
+                 "delete_retention_ms": 0}
     START_TIMEOUT_S = 60
 
-    def __init__(self, folder=None, users=None, tls=None, client_auth=False, proxied=False, config=None):
+    def __init__(self, folder=None, users=None, tls=None, client_auth=False, authorize=False, proxied=False,
+                 config=None):
         super().__init__(folder)
-        self.users, self.tls, self.client_auth, self.config = users or {}, tls, client_auth, config or {}
+        self.users, self.tls, self.client_auth, self.config = users or {}, tls, client_auth, dict(config or {})
+        if authorize:
+            self.config |= {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                            "super.users": "User:ANONYMOUS"}
         self.protocols = {"plaintext": "PLAINTEXT"}
         if users:
             self.protocols["sasl"] = "SASL_PLAINTEXT"
@@ -122,6 +132,13 @@ class KafkaServer(Server):
     def delete_records(self, topic, before, partition=0):
         """Records below offset `before` are gone: reading there is out of range."""
         self._wait(self.admin().delete_records([TopicPartition(topic, partition, before)]))
+
+    def allow(self, user, topic=None, group=None, operation="all"):
+        """With authorize=True: the user may do `operation` (read, write, describe …, all) on the topic or group."""
+        binding = AclBinding(ResourceType.TOPIC if topic else ResourceType.GROUP, topic or group,
+                             ResourcePatternType.LITERAL, f"User:{user}", "*", AclOperation[operation.upper()],
+                             AclPermissionType.ALLOW)
+        self._wait(self.admin().create_acls([binding]))
 
     def partitions(self, topic):
         """Their number; 0 when there is no such topic."""

@@ -281,6 +281,12 @@ def test_a_request_that_hangs(clickhouse, table):
     assert len(ended) == 1
 
 
+def test_what_the_front_cannot_do_is_refused(clickhouse):
+    assert refused(clickhouse, "SELECT 1", compress=1) == (501, 48)
+    assert call(clickhouse, "POST", "/", b"SELECT 1", {"Content-Encoding": "br"})[0] == 501
+    assert call(clickhouse, "GET", "/nowhere")[0] == 404
+
+
 def test_half_an_answer(clickhouse):
     clickhouse.fault("truncate", match="half an answer")
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):

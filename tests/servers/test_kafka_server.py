@@ -46,14 +46,15 @@ def test_topics_are_made_grown_and_deleted_only_by_order(kafka, topic):
     assert kafka.partitions(topic) == 3
     kafka.set_topic_config(topic, max_message_bytes=1000)
     with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
-        raise KafkaException(refusal(kafka, topic, b"x" * 2000))
+        raise KafkaException(delivery({"bootstrap.servers": kafka.bootstrap}, topic, b"x" * 2000))
     kafka.delete_topic(topic)
     assert kafka.partitions(topic) == 0
 
 
-def refusal(kafka, topic, value):
+def delivery(properties, topic, value):
+    """None, or the error with which the record was refused."""
     errors = []
-    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    producer = Producer(properties)
     producer.produce(topic, value, on_delivery=lambda error, _: errors.append(error))
     producer.flush(20)
     return errors[0]
@@ -76,6 +77,17 @@ def test_deleted_records_are_out_of_range(kafka, topic):
     kafka.produce(topic, ["0", "1", "2"])
     kafka.delete_records(topic, before=2)
     assert [message.offset() for message in kafka.read(topic)] == [2]
+
+
+def test_a_compacted_topic_keeps_the_last_of_each_key(kafka, topic):
+    kafka.create_topic(topic, **kafka.COMPACTED)
+    kafka.produce(topic, [{"key": "a", "value": str(number)} for number in range(10)])
+    for _ in range(3000):
+        left = kafka.values(topic)
+        if b"0" not in left:
+            break
+        kafka.produce(topic, [{"key": "z", "value": "end"}])
+    assert left[0] == b"9" and set(left[1:]) == {b"end"}
 
 
 def test_a_group_commits_and_is_seen(kafka, topic):
@@ -130,6 +142,18 @@ def test_a_wrong_password_is_refused(guarded, mechanism):
         if errors:
             break
     assert "_AUTHENTICATION" in errors
+
+
+def test_users_may_do_only_what_is_allowed(tmp_path):
+    with KafkaServer(tmp_path, users={"alice": "s3cret"}, authorize=True) as server:
+        server.create_topic("open")
+        server.create_topic("closed")
+        server.allow("alice", topic="open")
+        secret = {"bootstrap.servers": server.sasl_bootstrap, "security.protocol": "SASL_PLAINTEXT",
+                  "sasl.mechanism": "PLAIN", **ALICE, "log_level": 0}
+        assert delivery(secret, "open", b"x") is None
+        assert delivery(secret, "closed", b"x").name() == "TOPIC_AUTHORIZATION_FAILED"
+        assert (server.values("open"), server.values("closed")) == ([b"x"], [])
 
 
 def test_tls_with_client_certificates(guarded, certificates):
