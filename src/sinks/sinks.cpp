@@ -1,5 +1,6 @@
 #include "sinks/sinks.h"
 
+#include "sinks/clickhouse/clickhouse_connector.h"
 #include "sinks/console/console_sinks.h"
 #include "sinks/delta/delta_connector.h"
 
@@ -8,6 +9,7 @@ namespace weir {
 const std::vector<SinkConnector>& all_sinks() {
   static const std::vector<SinkConnector> connectors = {
       delta_connector(),
+      clickhouse_connector(),
       print_connector(),
       blackhole_connector(),
   };

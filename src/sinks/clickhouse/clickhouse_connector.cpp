@@ -1,0 +1,220 @@
+#include "sinks/clickhouse/clickhouse_connector.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "clients/http_client.h"
+#include "config/options.h"
+#include "sinks/clickhouse/clickhouse_sink.h"
+
+namespace weir {
+namespace {
+
+std::vector<std::string> split_names(const std::string& text) {
+  std::vector<std::string> names;
+  size_t at = 0;
+  while (at <= text.size()) {
+    size_t end = std::min(text.find(',', at), text.size());
+    size_t first = text.find_first_not_of(" \t\n", at);
+    if (first < end) {
+      size_t last = text.find_last_not_of(" \t\n", end - 1);
+      names.push_back(text.substr(first, last - first + 1));
+    }
+    at = end + 1;
+  }
+  return names;
+}
+
+OptionSpec choice(std::string name, std::string default_value, std::string help,
+                  std::vector<std::string> choices) {
+  OptionSpec spec = option(std::move(name), OptionType::choice, std::move(default_value), std::move(help));
+  spec.choices = std::move(choices);
+  return spec;
+}
+
+std::vector<OptionSpec> make_specs() {
+  OptionSpec url = option("url", OptionType::string, "",
+                          "HTTP address of the server, such as http://localhost:8123; several of one replica "
+                          "set, separated by commas, for fail-over");
+  url.required = true;
+  OptionSpec password = option("password", OptionType::string, "", "of the user");
+  password.secret = true;
+  return {
+      url,
+      option("database", OptionType::string, "default", "created when it is missing"),
+      option(
+          "table", OptionType::string, "",
+          "name in ClickHouse; the table's name in this file when absent. 'events_{tenant}' is a table for "
+          "each value of the STRING column tenant"),
+      option("username", OptionType::string, "", "user; the server's default user when absent"),
+      password,
+      choice(
+          "delivery", "exactly-once",
+          "exactly-once: a log in state.path and deduplication tokens; at-least-once: neither, for servers "
+          "and tables that cannot deduplicate",
+          {"exactly-once", "at-least-once"}),
+      option("commit-interval", OptionType::duration, "1 s", "how often rows become visible"),
+      option("batch.max-rows", OptionType::integer, "1000000", "a block with this many rows is sent at once"),
+      option("batch.max-bytes", OptionType::size, "64 mb", "a block with this many bytes is sent at once"),
+      choice("compression", "lz4", "of what is sent", compression_names()),
+      option("engine", OptionType::string, "MergeTree",
+             "of a table that is created, such as 'ReplacingMergeTree(version)'"),
+      option("order-by", OptionType::string, "",
+             "sorting key of a table that is created; the PRIMARY KEY, else the first NOT NULL columns, when "
+             "absent"),
+      option("partition-by", OptionType::string, "",
+             "partition key of a table that is created, such as 'toYYYYMM(placed_at)'"),
+      option("ttl", OptionType::string, "",
+             "TTL of a table that is created, such as 'placed_at + INTERVAL 30 DAY'"),
+      option("settings.*", OptionType::string, "",
+             "settings of a table that is created: 'settings.index_granularity'"),
+      option("column.*", OptionType::string, "",
+             "ClickHouse type of a column that is created: 'column.id' = 'UUID'"),
+      option("low-cardinality", OptionType::string, "",
+             "columns that are created as LowCardinality, separated by commas"),
+      option("positions", OptionType::boolean, "true",
+             "a table that is created gets the columns _weir_partition, _weir_offset and _weir_seq, so that "
+             "every row can be traced to its event and recovery can ask for its rows"),
+      choice("schema-evolution", "add",
+             "add: columns that the table lacks are added to it, nullable; none: they stop the pipeline",
+             {"add", "none"}),
+      option("max-tables", OptionType::integer, "100",
+             "most tables that a {column} in 'table' makes; rows beyond go to the error lake"),
+      option("connect-timeout", OptionType::duration, "5 s", "for a connection to a server"),
+      option("request-timeout", OptionType::duration, "60 s", "for one statement or block, answer included"),
+      option("retry.max-attempts", OptionType::integer, "10",
+             "of one block, before the sink is opened anew; that goes on without end"),
+      option("retry.first-wait", OptionType::duration, "100 ms", "between two attempts; doubles each time"),
+      option("retry.longest-wait", OptionType::duration, "5 s", "between two attempts"),
+      option("tls.ca-file", OptionType::string, "", "PEM file of the CAs to trust; the system's when absent"),
+      option("tls.cert-file", OptionType::string, "", "PEM file of the client's certificate"),
+      option("tls.key-file", OptionType::string, "", "PEM file of the client's key"),
+      option("tls.verify", OptionType::boolean, "true", "check the server's certificate and name"),
+  };
+}
+
+TableDefaults table_defaults(const SinkContext& context) {
+  const Options& options = context.options;
+  TableDefaults defaults;
+  defaults.engine = options.string("engine");
+  defaults.order_by = options.string("order-by");
+  if (defaults.order_by.empty()) {
+    for (const std::string& name : context.primary_key)
+      defaults.order_by += (defaults.order_by.empty() ? "" : ", ") + quoted_identifier(name);
+  }
+  defaults.partition_by = options.string("partition-by");
+  defaults.ttl = options.string("ttl");
+  defaults.settings = options.with_prefix("settings.");
+  defaults.column_types = options.with_prefix("column.");
+  defaults.low_cardinality = split_names(options.string("low-cardinality"));
+  defaults.positions = options.boolean("positions");
+  defaults.deduplicate = defaults.sequence = options.string("delivery") == "exactly-once";
+  return defaults;
+}
+
+// `patient` false: a server that does not answer is given up soon, because the caller goes on without it.
+Result<ClickHouseSinkSettings> settings_of(const SinkContext& context, bool patient) {
+  const Options& options = context.options;
+  ClickHouseSinkSettings settings;
+  settings.pipeline = context.pipeline;
+  settings.target.sink = context.table;
+  settings.target.schema = context.schema;
+  settings.target.database = options.string("database");
+  settings.target.table = options.string("table").empty() ? context.table : options.string("table");
+  settings.target.defaults = table_defaults(context);
+  settings.target.add_columns = options.string("schema-evolution") == "add";
+  settings.target.exactly_once = options.string("delivery") == "exactly-once";
+  settings.target.max_tables = options.integer("max-tables");
+  WEIR_ASSIGN(settings.compression, parse_compression(options.string("compression")));
+  settings.max_rows = options.integer("batch.max-rows");
+  settings.max_bytes = options.size("batch.max-bytes");
+  settings.retry.max_attempts = static_cast<int>(options.integer("retry.max-attempts"));
+  settings.retry.first_wait = options.duration("retry.first-wait");
+  settings.retry.longest_wait = options.duration("retry.longest-wait");
+  settings.clock = context.clock != nullptr ? context.clock : &Clock::real();
+  settings.open_state = context.open_state;
+  settings.store_refused = context.store_refused;
+  settings.log = context.log;
+  auto wrong = [&](const std::string& name, const std::string& expected) {
+    return Status::invalid("table '" + context.table + "': '" + name + "' must be " + expected);
+  };
+  if (settings.max_rows < 1) return wrong("batch.max-rows", "1 or more");
+  if (settings.max_bytes < 1) return wrong("batch.max-bytes", "1 byte or more");
+  if (settings.target.max_tables < 1 || settings.target.max_tables > 10'000)
+    return wrong("max-tables", "1 to 10000");
+  if (settings.retry.max_attempts < 1) return wrong("retry.max-attempts", "1 or more");
+  if (settings.target.database.empty()) return wrong("database", "a name");
+  if (options.string("engine").empty()) return wrong("engine", "an engine, such as MergeTree");
+  auto urls = parse_server_urls(options.string("url"));
+  if (!urls.ok()) return urls.status().with_context("table '" + context.table + "'");
+  ClickHouseConnection::Settings server{*urls, options.string("username"), options.string("password")};
+  HttpSettings http;
+  http.connect_timeout = options.duration("connect-timeout");
+  if (!patient) http.connect_timeout = std::min(http.connect_timeout, std::chrono::milliseconds(2000));
+  http.request_timeout = options.duration("request-timeout");
+  if (http.connect_timeout.count() < 1) return wrong("connect-timeout", "1 ms or more");
+  if (http.request_timeout.count() < 1) return wrong("request-timeout", "1 ms or more");
+  http.ca_file = options.string("tls.ca-file");
+  http.cert_file = options.string("tls.cert-file");
+  http.key_file = options.string("tls.key-file");
+  http.verify = options.boolean("tls.verify");
+  settings.connect = [server, http]() -> Result<std::unique_ptr<ClickHouseConnection>> {
+    WEIR_ASSIGN(auto client, open_http_client(http));
+    return std::make_unique<ClickHouseConnection>(server, std::move(client));
+  };
+  return settings;
+}
+
+// Asks the target without changing it. `all_urls`: those for fail-over too.
+Status ask_target(const SinkContext& context, bool patient, bool all_urls) {
+  WEIR_ASSIGN(ClickHouseSinkSettings settings, settings_of(context, patient));
+  WEIR_TRY(parse_table_pattern(settings.target.table, *settings.target.schema)
+               .status()
+               .with_context("table '" + context.table + "'"));
+  WEIR_ASSIGN(auto connection, settings.connect());
+  auto ask = [&]() -> Status {
+    // Before the server is asked, so that options are checked even when it is away.
+    WEIR_TRY(create_statement({settings.target.database, settings.target.table}, *settings.target.schema,
+                              settings.target.defaults)
+                 .status());
+    WEIR_TRY(connection->greet());
+    WEIR_ASSIGN(auto tables, TargetTables::create(settings.target, *connection));
+    WEIR_TRY(tables->check());
+    return all_urls ? tables->pin_servers("").status() : Status();
+  };
+  return ask().with_context("table '" + context.table + "'");
+}
+
+}  // namespace
+
+SinkConnector clickhouse_connector() {
+  SinkConnector connector;
+  connector.name = "clickhouse";
+  connector.summary = "ClickHouse table over HTTP; exactly once by a log of intents and deduplication tokens";
+  connector.options = make_specs();
+  connector.create = [](const SinkContext& context) -> Result<std::unique_ptr<Sink>> {
+    WEIR_ASSIGN(ClickHouseSinkSettings settings, settings_of(context, true));
+    const bool exactly_once = settings.target.exactly_once;
+    if (exactly_once) return std::unique_ptr<Sink>(std::make_unique<ClickHouseSink>(std::move(settings)));
+    return std::unique_ptr<Sink>(std::make_unique<ClickHousePlainSink>(std::move(settings)));
+  };
+  connector.check = [](const SinkContext& context) -> Status {
+    Status status = ask_target(context, false, false);
+    // An unreachable server is for `check --connect` to tell.
+    return status.code() == Code::invalid ? status : Status();
+  };
+  connector.probe = [](const SinkContext& context) { return ask_target(context, true, true); };
+  connector.guarantee = [](const Options& options) -> std::string {
+    if (options.string("delivery") == "exactly-once") {
+      return "exactly once: each block is an entry of a log in state.path before it is sent, under a token "
+             "that "
+             "the table remembers; when state.path is lost, at least once at that seam";
+    }
+    return "at least once: 'delivery' = 'at-least-once' was chosen; rows may come again after a crash or a "
+           "lost "
+           "answer";
+  };
+  return connector;
+}
+
+}  // namespace weir

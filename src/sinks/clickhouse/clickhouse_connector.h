@@ -1,0 +1,10 @@
+// The 'clickhouse' sink connector: options, checks, probe.
+#pragma once
+
+#include "sinks/sink.h"
+
+namespace weir {
+
+SinkConnector clickhouse_connector();
+
+}  // namespace weir

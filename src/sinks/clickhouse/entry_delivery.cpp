@@ -1,0 +1,360 @@
+#include "sinks/clickhouse/entry_delivery.h"
+
+#include <arrow/array.h>
+#include <arrow/array/concatenate.h>
+#include <arrow/builder.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/crash_point.h"
+#include "sinks/clickhouse/target_table.h"
+
+namespace weir {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kPartColumn = "_weir_part";
+
+TableName name_of(const EntryPart& part) { return {part.database, part.table}; }
+
+Result<std::vector<TableColumn>> columns_of(const EntryPart& part) {
+  std::vector<TableColumn> columns;
+  for (const auto& [name, type] : part.columns) {
+    WEIR_ASSIGN(ClickHouseType parsed, ClickHouseType::parse(type));
+    columns.push_back({name, std::move(parsed)});
+  }
+  return columns;
+}
+
+// What an INSERT is sent with. One block an INSERT, at once, under its token.
+std::vector<std::pair<std::string, std::string>> insert_settings(const std::string& token) {
+  std::vector<std::pair<std::string, std::string>> settings = {
+      {"async_insert", "0"},
+      {"insert_deduplicate", "1"},
+      {"deduplicate_insert", "enable"},
+      {"deduplicate_blocks_in_dependent_materialized_views", "1"},
+      {"max_partitions_per_insert_block", "1000"},
+  };
+  if (!token.empty()) settings.emplace_back("insert_deduplication_token", token);
+  return settings;
+}
+
+}  // namespace
+
+// What is known of the entry's refused rows: read from the steps that an earlier search wrote, then added to.
+struct EntryDelivery::Search {
+  const EntryRows* rows = nullptr;
+  std::vector<std::set<std::string>> cut;               // by part: paths of pieces that were refused
+  std::vector<std::map<int64_t, std::string>> refused;  // by part: row -> the server's words
+  std::unique_ptr<BlockEncoder> encoder;                // of the part being searched
+  std::unique_ptr<Compressor> compressor;               // of that part's encoding
+  int64_t accepted = 0;                                 // rows of that part stored so far
+};
+
+EntryDelivery::EntryDelivery(ClickHouseConnection& connection, SinkLog* log, DeliverySettings settings)
+    : connection_(connection), log_(log), settings_(std::move(settings)) {}
+
+void EntryDelivery::say(const std::string& words) const {
+  if (settings_.log) settings_.log("table '" + settings_.sink + "': " + words);
+}
+
+// ---- one INSERT
+
+ServerAnswer EntryDelivery::insert(const LogEntry& entry, size_t part_index, const std::string& path,
+                                   std::string_view block) {
+  const EntryPart& part = entry.parts[part_index];
+  const std::string statement =
+      "INSERT INTO " + name_of(part).quoted() + " (" + column_list_of(part.columns) + ") FORMAT Native";
+  const std::string token = deduplication_token(entry, settings_.sink, part_index, path);
+  auto wait = settings_.retry.first_wait;
+  for (int attempt = 1;; ++attempt) {
+    ServerAnswer answer = connection_.insert(statement, insert_settings(token), part.encoding, {block});
+    crash_point("clickhouse.after_insert");
+    if (answer.kind != ServerErrorKind::retry || attempt >= settings_.retry.max_attempts) return answer;
+    say(answer.status.message() + "; trying again in " + std::to_string(wait.count()) + " ms");
+    settings_.clock->sleep(wait);
+    wait = std::min(wait * 2, settings_.retry.longest_wait);
+  }
+}
+
+Result<int64_t> EntryDelivery::stored_rows(const LogEntry& entry, const EntryPart& part) {
+  auto rows = connection_.select("SELECT toString(count()) FROM " + name_of(part).quoted() + " WHERE " +
+                                 kSequenceColumn + " = " +
+                                 std::to_string(sequence_value(entry.incarnation, entry.seq)));
+  if (!rows.ok()) return rows.status();
+  return rows->empty() ? 0 : std::atoll(rows->front()[0].c_str());
+}
+
+// Whether an earlier process got all of the part stored. Asked of the table itself, which knows it even when
+// the token is no longer in the window. With views it is not enough: they may have missed the block.
+Result<bool> EntryDelivery::is_stored(const LogEntry& entry, const EntryPart& part) {
+  if (!part.has_sequence) return false;
+  auto views = has_views(connection_, name_of(part));
+  if (!views.ok()) return views.status();
+  if (*views) return false;
+  auto stored = stored_rows(entry, part);
+  // A table or column that is gone is told by the INSERT.
+  if (!stored.ok() && stored.status().code() == Code::invalid) return false;
+  if (!stored.ok()) return stored.status();
+  return *stored == part.rows;
+}
+
+Status EntryDelivery::failure(const LogEntry& entry, const EntryPart& part,
+                              const ServerAnswer& answer) const {
+  Status status = answer.status;
+  if (answer.kind == ServerErrorKind::changed) {
+    status = Status::invalid(answer.status.message() +
+                             ". The table was altered while rows were on their way: they were made for " +
+                             name_of(part).text() + " (" + column_list_of(part.columns) +
+                             "). Start again to compare the table with the query");
+  } else if (answer.kind == ServerErrorKind::row) {
+    status = Status::invalid(answer.status.message());
+  }
+  return status.with_context("table '" + settings_.sink + "'");
+}
+
+// ---- an entry
+
+Result<EntryDelivery::Outcome> EntryDelivery::carry_out(const LogEntry& entry, const EntryRows* rows) {
+  Verdict verdict = Verdict::none;
+  if (log_ != nullptr) {
+    WEIR_ASSIGN(verdict, log_->verdict(entry.seq));
+  }
+  if (verdict == Verdict::voided) {
+    log_->resolve_void();
+    return Outcome::voided;
+  }
+  EntryRows kept;
+  if (verdict == Verdict::split) return search(entry, nullptr);
+  if (rows == nullptr && entry.rows.bytes != 0) {
+    WEIR_ASSIGN(kept, entry_rows_from_ipc(entry.view(entry.rows), entry.parts.size()));
+    rows = &kept;
+  }
+  for (size_t i = 0; i < entry.parts.size(); ++i) {
+    const EntryPart& part = entry.parts[i];
+    if (rows == nullptr || rows == &kept) {
+      auto stored = is_stored(entry, part);
+      if (!stored.ok()) return stored.status().with_context("table '" + settings_.sink + "'");
+      if (*stored) continue;
+    }
+    ServerAnswer answer = insert(entry, i, "", entry.view(part.block));
+    if (answer.kind == ServerErrorKind::none) continue;
+    if (answer.kind == ServerErrorKind::row && rows != nullptr) return search(entry, rows);
+    bool other_rows_may_do = answer.kind == ServerErrorKind::row || answer.kind == ServerErrorKind::changed;
+    if (other_rows_may_do && rows == nullptr && log_ != nullptr) return make_void(entry, part, answer);
+    return failure(entry, part, answer);
+  }
+  Search nothing;
+  nothing.refused.resize(entry.parts.size());
+  WEIR_TRY(finish(entry, nothing));
+  return Outcome::done;
+}
+
+// Rows that were refused as a block must not be in the table: views run after the table's own part is
+// written, so a failing view leaves rows behind.
+Status EntryDelivery::nothing_stored(const LogEntry& entry, const EntryPart& part, int64_t expected) {
+  auto views = has_views(connection_, name_of(part));
+  if (!views.ok()) return views.status();
+  if (!*views) return {};
+  const std::string why = "table '" + settings_.sink + "': the server refused rows of " +
+                          name_of(part).text() + ", which has materialized views, and ";
+  if (!part.has_sequence) {
+    return Status::invalid(why +
+                           "whether a view refused them after the table took them cannot be known: the "
+                           "table has no column _weir_seq");
+  }
+  auto stored = stored_rows(entry, part);
+  if (!stored.ok()) return stored.status();
+  if (*stored <= expected) return {};
+  return Status::invalid(why + "the table itself took them: a view fails. Repair the view, then start again");
+}
+
+Result<EntryDelivery::Outcome> EntryDelivery::make_void(const LogEntry& entry, const EntryPart& part,
+                                                        const ServerAnswer& answer) {
+  if (answer.kind == ServerErrorKind::row) WEIR_TRY(nothing_stored(entry, part, 0));
+  auto decided = log_->decide(entry.seq, Verdict::voided);
+  if (!decided.ok()) return decided.status();
+  // Somebody who has the rows was first.
+  if (*decided == Verdict::split) return search(entry, nullptr);
+  say("what a former run had prepared as number " + std::to_string(entry.seq) +
+      " cannot be stored as it is, so its rows are read again: " + answer.message);
+  log_->resolve_void();
+  return Outcome::voided;
+}
+
+Status EntryDelivery::finish(const LogEntry& entry, const Search& search) {
+  WEIR_TRY(store_refused(entry, search));
+  return log_ == nullptr ? Status() : log_->finish(entry);
+}
+
+// ---- refused rows
+
+Result<EntryDelivery::Outcome> EntryDelivery::search(const LogEntry& entry, const EntryRows* rows) {
+  EntryRows kept;
+  Search search;
+  search.cut.resize(entry.parts.size());
+  search.refused.resize(entry.parts.size());
+  if (log_ != nullptr) {
+    if (rows != nullptr) {
+      // The entry's refusal becomes durable with its rows, so that a search goes on after a crash with the
+      // same pieces.
+      WEIR_ASSIGN(std::string ipc, entry_rows_to_ipc(*rows));
+      WEIR_TRY(log_->put_rows(entry.seq, ipc));
+      auto decided = log_->decide(entry.seq, Verdict::split);
+      if (!decided.ok()) return decided.status();
+      if (*decided == Verdict::voided) {
+        log_->resolve_void();
+        return Outcome::voided;
+      }
+      crash_point("clickhouse.split");
+    } else {
+      WEIR_ASSIGN(std::string ipc, log_->rows(entry.seq));
+      WEIR_ASSIGN(kept, entry_rows_from_ipc(ipc, entry.parts.size()));
+    }
+    auto steps = log_->steps(entry.seq);
+    if (!steps.ok()) return steps.status();
+    for (const std::string& step : *steps) {
+      json value = json::parse(step, nullptr, false);
+      if (!value.is_object() || value.value("part", entry.parts.size()) >= entry.parts.size())
+        return Status::internal("a damaged step of entry " + std::to_string(entry.seq) + " of the sink log");
+      size_t part = value["part"];
+      if (value.contains("row")) {
+        search.refused[part][value["row"].get<int64_t>()] = value.value("message", "");
+      } else {
+        search.cut[part].insert(value.value("path", ""));
+      }
+    }
+  }
+  search.rows = rows != nullptr ? rows : &kept;
+  for (size_t part = 0; part < entry.parts.size(); ++part) WEIR_TRY(search_part(entry, part, search));
+  int64_t refused = 0;
+  for (const auto& by_row : search.refused) refused += static_cast<int64_t>(by_row.size());
+  say("the server refused " + std::to_string(refused) + (refused == 1 ? " row" : " rows") +
+      " of commit number " + std::to_string(entry.seq));
+  WEIR_TRY(finish(entry, search));
+  return Outcome::done;
+}
+
+Status EntryDelivery::search_part(const LogEntry& entry, size_t index, Search& search) {
+  const EntryPart& part = entry.parts[index];
+  const RowBatches& batches = (*search.rows)[index];
+  if (batches.empty()) return {};
+  WEIR_ASSIGN(auto columns, columns_of(part));
+  WEIR_ASSIGN(search.encoder,
+              BlockEncoder::create(name_of(part).text(), *batches[0]->schema(), columns, part.has_sequence));
+  WEIR_ASSIGN(Compression compression, parse_compression(part.encoding.empty() ? "none" : part.encoding));
+  search.compressor = std::make_unique<Compressor>(compression);
+  search.accepted = 0;
+  return search_piece(entry, index, 0, count_rows(batches), "", search);
+}
+
+Status EntryDelivery::search_piece(const LogEntry& entry, size_t part, int64_t from, int64_t count,
+                                   const std::string& path, Search& search) {
+  if (search.refused[part].count(from) != 0 && count == 1) return {};
+  if (search.cut[part].count(path) == 0) {
+    const RowBatches piece = slice_rows((*search.rows)[part], from, count);
+    WEIR_ASSIGN(auto block, search.encoder->encode(piece, sequence_value(entry.incarnation, entry.seq)));
+    if (!block.refused.empty())
+      return Status::internal("a row that was encoded once cannot be encoded again");
+    NativeBuffer sent;
+    WEIR_TRY(search.compressor->compress(block.bytes.view(), &sent));
+    ServerAnswer answer = insert(entry, part, path, sent.view());
+    if (answer.kind == ServerErrorKind::none) {
+      search.accepted += count;
+      return {};
+    }
+    if (answer.kind != ServerErrorKind::row) return failure(entry, entry.parts[part], answer);
+    WEIR_TRY(nothing_stored(entry, entry.parts[part], search.accepted));
+    json step = {{"part", part}};
+    if (count == 1) {
+      step["row"] = from;
+      step["message"] = answer.message;
+      search.refused[part][from] = answer.message;
+    } else {
+      step["path"] = path;
+      search.cut[part].insert(path);
+    }
+    WEIR_TRY(note_step(entry, step.dump(-1, ' ', false, json::error_handler_t::replace)));
+    if (count == 1) return {};
+  }
+  const int64_t half = count / 2;
+  WEIR_TRY(search_piece(entry, part, from, half, path + "0", search));
+  return search_piece(entry, part, from + half, count - half, path + "1", search);
+}
+
+Status EntryDelivery::note_step(const LogEntry& entry, const std::string& text) {
+  if (log_ == nullptr) return {};
+  WEIR_TRY(log_->add_step(entry.seq, text));
+  crash_point("clickhouse.split");
+  return {};
+}
+
+Status EntryDelivery::store_refused(const LogEntry& entry, const Search& search) {
+  RefusedRows refused;
+  arrow::RecordBatchVector found;
+  WEIR_ASSIGN(RowBatches unencodable, rows_from_ipc(entry.view(entry.refused)));
+  for (auto& batch : unencodable) found.push_back(std::move(batch));
+  refused.messages = entry.refused_messages;
+  for (size_t part = 0; part < entry.parts.size(); ++part) {
+    if (search.refused[part].empty()) continue;
+    std::vector<int64_t> rows;
+    for (const auto& [row, message] : search.refused[part]) {
+      rows.push_back(row);
+      refused.messages.push_back(message);
+    }
+    WEIR_ASSIGN(auto picked, pick_rows((*search.rows)[part], rows));
+    found.push_back(std::move(picked));
+  }
+  if (found.empty()) return {};
+  refused.log_id = entry.incarnation;
+  refused.sequence = entry.seq;
+  refused.app_ids = entry.app_ids();
+  WEIR_ASSIGN(refused.rows, concatenated(found));
+  if (!settings_.store_refused) return Status::internal("refused rows have nowhere to go");
+  WEIR_TRY(settings_.store_refused(refused));
+  crash_point("clickhouse.after_refused");
+  return {};
+}
+
+// ---- rows of several parts as one stream
+
+Result<std::string> entry_rows_to_ipc(const EntryRows& rows) {
+  RowBatches all;
+  for (size_t part = 0; part < rows.size(); ++part) {
+    for (const auto& batch : rows[part]) {
+      arrow::Int32Builder builder;
+      arrow::Status filled = builder.Reserve(batch->num_rows());
+      for (int64_t i = 0; filled.ok() && i < batch->num_rows(); ++i)
+        builder.UnsafeAppend(static_cast<int32_t>(part));
+      std::shared_ptr<arrow::Array> numbers;
+      if (filled.ok()) filled = builder.Finish(&numbers);
+      if (!filled.ok()) return Status::internal("Arrow: " + filled.ToString());
+      auto numbered = batch->AddColumn(batch->num_columns(), kPartColumn, numbers);
+      if (!numbered.ok()) return Status::internal("Arrow: " + numbered.status().ToString());
+      all.push_back(*std::move(numbered));
+    }
+  }
+  return rows_to_ipc(all);
+}
+
+Result<EntryRows> entry_rows_from_ipc(std::string_view bytes, size_t parts) {
+  EntryRows rows(parts);
+  WEIR_ASSIGN(RowBatches all, rows_from_ipc(bytes));
+  for (const auto& batch : all) {
+    if (batch->num_rows() == 0) continue;
+    auto numbers = std::dynamic_pointer_cast<arrow::Int32Array>(batch->GetColumnByName(kPartColumn));
+    if (numbers == nullptr || numbers->Value(0) < 0 || static_cast<size_t>(numbers->Value(0)) >= parts)
+      return Status::internal("the rows of an entry of the sink log are damaged");
+    auto plain = batch->RemoveColumn(batch->num_columns() - 1);
+    if (!plain.ok()) return Status::internal("Arrow: " + plain.status().ToString());
+    rows[static_cast<size_t>(numbers->Value(0))].push_back(*std::move(plain));
+  }
+  return rows;
+}
+
+}  // namespace weir
