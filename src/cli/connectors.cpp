@@ -24,7 +24,7 @@ const char* type_name(OptionType type) {
 }
 
 struct Entry {
-  std::string kind;  // source, sink, format, settings
+  std::string kind;  // source, sink, format, options, settings
   std::string name;
   std::string summary;
   const std::vector<OptionSpec>* options;
@@ -94,6 +94,9 @@ int connectors(const Arguments& arguments, const Registry& registry) {
   for (const auto& sink : registry.sinks) entries.push_back({"sink", sink.name, sink.summary, &sink.options});
   for (const auto& format : registry.formats)
     entries.push_back({"format", format.name, format.summary, &format.options});
+  entries.push_back({"options", "error-budget",
+                     "of every source table: pauses what gives too many bad events (error-budgets.md)",
+                     &error_budget_option_specs()});
   entries.push_back(
       {"settings", "SET", "settings of a whole pipeline: SET 'key' = 'value'", &setting_specs()});
   std::vector<std::string> names;

@@ -97,8 +97,11 @@ class Planner {
       return;
     }
     specs.insert(specs.end(), source->format->options.begin(), source->format->options.end());
+    const auto& budget_specs = error_budget_option_specs();
+    specs.insert(specs.end(), budget_specs.begin(), budget_specs.end());
     source->options = validate_options("connector '" + connector.name + "' with format '" + format_name + "'",
                                        specs, table.options, table.location, diagnostics_);
+    source->error_budget = plan_error_budget(source->options, plan_->spec.settings, diagnostics_);
     bridge::PlanTable planned;
     planned.name = table.name;
     arrow::FieldVector fields;

@@ -11,6 +11,7 @@
 
 #include "bridge/bridge.h"
 #include "config/pipeline_spec.h"
+#include "plan/error_budget_plan.h"
 #include "plan/registry.h"
 
 namespace weir {
@@ -24,7 +25,8 @@ struct SourcePlan {
   TableSpec table;
   const SourceConnector* connector = nullptr;
   const FormatInfo* format = nullptr;
-  Options options;                   // of the connector and of its format
+  Options options;  // of the connector and of its format, and of the error budget
+  ErrorBudgetPlan error_budget;
   std::vector<ColumnSpec> physical;  // decoded from the payload, in declared order
   std::vector<ColumnSpec> metadata;  // in declared order
   std::shared_ptr<arrow::Schema>

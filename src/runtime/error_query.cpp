@@ -68,6 +68,29 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePla
   return reader;
 }
 
+Result<std::vector<int64_t>> set_aside_offsets(const PipelinePlan& plan, const SourcePlan& source,
+                                               const std::string& partition, int64_t from, int64_t next) {
+  std::string quoted;
+  for (char c : partition) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  const std::string sql = "SELECT e.\"offset\" FROM errors.\"" + source.table.name +
+                          "\" AS e WHERE e.code = '" +
+                          std::string(error_code_name(ErrorCode::producer_paused)) + "' AND e.partition = '" +
+                          quoted + "' AND e.\"offset\" >= " + std::to_string(from) + " AND e.\"offset\" < " +
+                          std::to_string(next) + " ORDER BY e.\"offset\"";
+  std::vector<int64_t> offsets;
+  auto reader = bridge::query(error_tables(plan), sql);
+  if (reader.status().code() == Code::not_found) return offsets;
+  if (!reader.ok()) return reader.status();
+  while (true) {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    arrow::Status read = (*reader)->ReadNext(&batch);
+    if (!read.ok()) return Status(Code::unavailable, read.message());
+    if (batch == nullptr) return offsets;
+    const auto& column = static_cast<const arrow::Int64Array&>(*batch->column(0));
+    for (int64_t row = 0; row < batch->num_rows(); ++row) offsets.push_back(column.Value(row));
+  }
+}
+
 Result<ErrorCounts> count_errors(const PipelinePlan& plan, const SourcePlan& source,
                                  const ErrorFilter& filter) {
   std::string sql = "SELECT count(*) AS total, count(r.error_id) AS resolved FROM errors.\"" +

@@ -29,6 +29,10 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePla
                                                                const SourcePlan& source,
                                                                const ErrorFilter& filter);
 
+// Offsets in [from, next) of events of `partition` that the error lake holds as producer_paused, ascending.
+Result<std::vector<int64_t>> set_aside_offsets(const PipelinePlan& plan, const SourcePlan& source,
+                                               const std::string& partition, int64_t from, int64_t next);
+
 struct ErrorCounts {
   int64_t total = 0;
   int64_t resolved = 0;

@@ -60,10 +60,7 @@ Result<ProcessedEvents> EventProcessor::process(const EventBatch& batch, size_t 
   WEIR_ASSIGN(rows, apply_checks(std::move(rows), now_us, out.errors));
   auto events_failed = static_cast<int64_t>(out.errors.size());
   for (size_t i = 0; i < inserts_.size(); ++i) {
-    const auto& branches = inserts_[i]->plan.branches;
-    bool reads = std::any_of(branches.begin(), branches.end(),
-                             [&](const auto& branch) { return branch.source == source_.table.name; });
-    if (!reads || !active[i]) continue;
+    if (!reads(i) || !active[i]) continue;
     InsertCounts& counts = out.counts[i];
     counts.read = static_cast<int64_t>(end - begin);
     counts.errored = events_failed;
@@ -71,6 +68,53 @@ Result<ProcessedEvents> EventProcessor::process(const EventBatch& batch, size_t 
     counts.filtered = counts.read - counts.kept - counts.errored;
   }
   return out;
+}
+
+Result<ProcessedEvents> EventProcessor::process_without(const std::vector<uint32_t>& set_aside,
+                                                        const EventBatch& batch, size_t begin, size_t end,
+                                                        const std::string& partition,
+                                                        const std::vector<bool>& active, int64_t now_us) {
+  if (set_aside.empty()) return process(batch, begin, end, partition, active, now_us);
+  EventBatch rest;
+  rest.bytes = batch.bytes;
+  rest.from = batch.from;
+  rest.next = batch.next;
+  rest.received_us = batch.received_us;
+  std::vector<uint32_t> index_of_rest;
+  auto next_aside = set_aside.begin();
+  for (size_t i = begin; i < end; ++i) {
+    if (next_aside != set_aside.end() && *next_aside == i) {
+      ++next_aside;
+      continue;
+    }
+    rest.events.push_back(batch.events[i]);
+    index_of_rest.push_back(static_cast<uint32_t>(i));
+  }
+  WEIR_ASSIGN(auto out, process(rest, 0, rest.events.size(), partition, active, now_us));
+  for (ErrorRecord& record : out.errors) record.event = index_of_rest[record.event];
+  for (uint32_t event : set_aside) {
+    ErrorRecord record;
+    record.event = event;
+    record.code = ErrorCode::producer_paused;
+    record.message = "set aside undecoded: its producer is paused ('error-budget.by' = '" +
+                     source_.options.string("error-budget.by") + "')";
+    out.errors.push_back(std::move(record));
+  }
+  std::stable_sort(out.errors.begin(), out.errors.end(),
+                   [](const auto& a, const auto& b) { return a.event < b.event; });
+  const auto paused = static_cast<int64_t>(set_aside.size());
+  for (size_t i = 0; i < inserts_.size(); ++i) {
+    if (!reads(i) || !active[i]) continue;
+    out.counts[i].read += paused;
+    out.counts[i].errored += paused;
+  }
+  return out;
+}
+
+bool EventProcessor::reads(size_t insert) const {
+  const auto& branches = inserts_[insert]->plan.branches;
+  return std::any_of(branches.begin(), branches.end(),
+                     [&](const auto& branch) { return branch.source == source_.table.name; });
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::source_rows(const EventBatch& batch,

@@ -47,11 +47,17 @@ class EventProcessor {
   Result<ProcessedEvents> process(const EventBatch& batch, size_t begin, size_t end,
                                   const std::string& partition, const std::vector<bool>& active,
                                   int64_t now_us);
+  // The same without the events `set_aside` (indexes in [begin, end), ascending): those are not decoded and
+  // become errors `producer_paused`.
+  Result<ProcessedEvents> process_without(const std::vector<uint32_t>& set_aside, const EventBatch& batch,
+                                          size_t begin, size_t end, const std::string& partition,
+                                          const std::vector<bool>& active, int64_t now_us);
 
  private:
   EventProcessor(const SourcePlan& source, std::vector<InsertPlan*> inserts,
                  std::unique_ptr<Decoder> decoder);
 
+  bool reads(size_t insert) const;
   Result<std::shared_ptr<arrow::RecordBatch>> source_rows(const EventBatch& batch,
                                                           const DecodedRows& decoded);
   Result<std::shared_ptr<arrow::RecordBatch>> apply_checks(std::shared_ptr<arrow::RecordBatch> rows,

@@ -6,6 +6,7 @@
 
 #include "base/crash_point.h"
 #include "base/environment.h"
+#include "runtime/error_query.h"
 #include "runtime/guarded.h"
 #include "sinks/error_lake/error_lake.h"
 
@@ -17,6 +18,7 @@ using std::chrono::milliseconds;
 // One thread polls at most this many open partitions in turn; further ones wait until one ends.
 constexpr size_t kOpenPerWorker = 64;
 constexpr int64_t kMaxBackoffMs = 5000;
+constexpr size_t kPausedNames = 10;  // shown of each source
 
 }  // namespace
 
@@ -98,6 +100,7 @@ void PartitionWorkers::coordinate() {
   int64_t last_discovery_ns = state_.options.clock->monotonic_ns();
   while ((working_ > 0 || waits_for_share()) && !state_.stopping()) {
     state_.options.clock->sleep(milliseconds(20));
+    tell_budgets();
     for (Source* source : state_.sources) {
       if (source->group() != nullptr && source->group()->changing()) state_.drain();
     }
@@ -111,7 +114,43 @@ void PartitionWorkers::coordinate() {
   }
   for (auto& thread : threads_) thread.join();
   threads_.clear();
+  tell_budgets();
   state_.units.close();
+}
+
+void PartitionWorkers::tell_budgets() {
+  const int64_t now_us = state_.options.clock->monotonic_ns() / 1000;
+  told_pauses_.resize(state_.budgets.size());
+  for (size_t i = 0; i < state_.budgets.size(); ++i) {
+    ErrorBudget* budget = state_.budgets[i];
+    if (budget == nullptr) continue;
+    const ErrorBudgetPlan& plan = budget->plan();
+    const std::string& source = state_.set.sources[i]->table.name;
+    for (const auto& notice : budget->take_notices(now_us)) {
+      if (!state_.options.log) continue;
+      const std::string who = plan.by_producer()
+                                  ? "the producer '" + notice.producer + "' of '" + source + "'"
+                                  : "'" + source + "'";
+      state_.options.log(notice.paused ? who + " is paused for " + std::to_string(plan.pause_us / 1'000'000) +
+                                             " s: " + std::to_string(notice.errors) + " of " +
+                                             std::to_string(notice.events) + " events were bad"
+                                       : who + " is tried again after its pause");
+    }
+    PausedInputs shown;
+    size_t count = 0;
+    for (auto& paused : budget->paused(kPausedNames, count)) {
+      PausedInput input;
+      input.source = source;
+      input.whole_source = !plan.by_producer();
+      input.producer = std::move(paused.producer);
+      input.until_ns = paused.until_us * 1000;
+      shown.first.push_back(std::move(input));
+    }
+    shown.count = static_cast<int64_t>(count);
+    state_.stats.set_paused(source, std::move(shown));
+    const int64_t pauses = budget->pauses();
+    state_.stats.pauses += pauses - std::exchange(told_pauses_[i], pauses);
+  }
 }
 
 // A worker whose group has given it nothing stays until there is something, or the input has ended.
@@ -130,14 +169,14 @@ std::shared_ptr<PartitionState> PartitionWorkers::next_pending() {
 }
 
 void PartitionWorkers::work() {
-  std::vector<std::unique_ptr<EventProcessor>> processors(state_.sources.size());
-  for (size_t i = 0; i < processors.size(); ++i) {
+  std::vector<SourceChain> chains;
+  for (size_t i = 0; i < state_.sources.size(); ++i) {
     auto processor = EventProcessor::create(*state_.set.sources[i], state_.set.inserts);
     if (!processor.ok()) {
       state_.fail(processor.status());
       break;
     }
-    processors[i] = *std::move(processor);
+    chains.push_back({*std::move(processor), BudgetGate(state_.budgets[i])});
   }
   Tasks open_tasks;
   const size_t most_open = state_.options.once ? 1 : kOpenPerWorker;
@@ -160,7 +199,7 @@ void PartitionWorkers::work() {
     for (size_t i = 0; i < open_tasks.size() && !state_.stopping();) {
       bool progress = false;
       bool ended = false;
-      Status status = guarded([&] { return step(open_tasks[i], timeout, processors, progress, ended); });
+      Status status = guarded([&] { return step(open_tasks[i], timeout, chains, progress, ended); });
       if (!status.ok()) {
         state_.fail(status.with_context(state_.set.sources[open_tasks[i]->source]->table.name));
         break;
@@ -177,6 +216,11 @@ void PartitionWorkers::work() {
 }
 
 Status PartitionWorkers::open(PartitionState& task) {
+  if (task.error_stand > task.stored.value_or(kNoStand)) {
+    WEIR_ASSIGN(task.set_aside, set_aside_offsets(state_.plan, *state_.set.sources[task.source], task.id,
+                                                  task.stored.value_or(std::numeric_limits<int64_t>::min()),
+                                                  task.error_stand));
+  }
   WEIR_ASSIGN(auto reader, state_.sources[task.source]->open(task.id, task.stored));
   std::lock_guard lock(mutex_);
   task.reader = std::move(reader);
@@ -192,8 +236,12 @@ void PartitionWorkers::back_off(PartitionState& task, const Status& status) {
 }
 
 Status PartitionWorkers::step(const std::shared_ptr<PartitionState>& task, milliseconds timeout,
-                              std::vector<std::unique_ptr<EventProcessor>>& processors, bool& progress,
-                              bool& ended) {
+                              std::vector<SourceChain>& chains, bool& progress, bool& ended) {
+  SourceChain& chain = chains[task->source];
+  if (chain.gate.source_paused(state_.options.clock->monotonic_ns() / 1000)) {
+    state_.options.clock->sleep(timeout);
+    return {};
+  }
   if (task->reader == nullptr) {
     Status opened = open(*task);
     if (opened.code() == Code::unavailable) {
@@ -215,11 +263,11 @@ Status PartitionWorkers::step(const std::shared_ptr<PartitionState>& task, milli
   ended = batch->end;
   progress = batch->next > batch->from;
   if (!progress) return {};
-  return process(task, *batch, *processors[task->source]);
+  return process(task, *batch, chain);
 }
 
 Status PartitionWorkers::process(const std::shared_ptr<PartitionState>& task, const EventBatch& batch,
-                                 EventProcessor& processor) {
+                                 SourceChain& chain) {
   // A unit lies wholly below or wholly at or above each table's stand, so that a table takes all of it or
   // nothing.
   std::vector<int64_t> bounds;
@@ -236,16 +284,27 @@ Status PartitionWorkers::process(const std::shared_ptr<PartitionState>& task, co
   for (int64_t bound : bounds) {
     size_t end = begin;
     while (end < batch.events.size() && batch.events[end].offset < bound) ++end;
-    WEIR_TRY(process_slice(task, batch, begin, end, from, bound, processor));
+    WEIR_TRY(process_slice(task, batch, begin, end, from, bound, chain));
     begin = end;
     from = bound;
   }
   return {};
 }
 
+const std::vector<uint32_t>& PartitionWorkers::set_aside(const PartitionState& task, const EventBatch& batch,
+                                                         size_t begin, size_t end, int64_t from,
+                                                         SourceChain& chain) {
+  const auto& stands = task.sink_stands;
+  const bool decided = from < task.error_stand ||
+                       std::any_of(stands.begin(), stands.end(), [&](int64_t stand) { return from < stand; });
+  if (!decided) return chain.gate.admit(batch, begin, end, state_.options.clock->monotonic_ns() / 1000);
+  static const std::vector<int64_t> none;
+  return chain.gate.follow(from < task.error_stand ? task.set_aside : none, batch, begin, end);
+}
+
 Status PartitionWorkers::process_slice(const std::shared_ptr<PartitionState>& task, const EventBatch& batch,
                                        size_t begin, size_t end, int64_t from, int64_t next,
-                                       EventProcessor& processor) {
+                                       SourceChain& chain) {
   const SetPlan& set = state_.set;
   std::vector<bool> active(set.inserts.size());
   for (size_t i = 0; i < set.inserts.size(); ++i) {
@@ -257,8 +316,12 @@ Status PartitionWorkers::process_slice(const std::shared_ptr<PartitionState>& ta
   unit.from = from;
   unit.next = next;
   unit.events = static_cast<int64_t>(end - begin);
-  WEIR_ASSIGN(unit.processed,
-              processor.process(batch, begin, end, task->id, active, state_.options.clock->now_us()));
+  const auto& aside = set_aside(*task, batch, begin, end, from, chain);
+  WEIR_ASSIGN(unit.processed, chain.events->process_without(aside, batch, begin, end, task->id, active,
+                                                            state_.options.clock->now_us()));
+  chain.gate.observe(unit.processed.errors, state_.options.clock->monotonic_ns() / 1000);
+  unit.set_aside = static_cast<int64_t>(aside.size());
+  state_.stats.set_aside += unit.set_aside;
   unit.failed = static_cast<int64_t>(unit.processed.errors.size());
   if (unit.failed > 0 && !state_.plan.spec.settings.boolean("error-lake.enabled")) {
     const ErrorRecord& first = unit.processed.errors.front();

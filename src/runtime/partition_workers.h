@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/budget_gate.h"
 #include "runtime/set_state.h"
 
 namespace weir {
@@ -27,6 +28,11 @@ class PartitionWorkers {
 
  private:
   using Tasks = std::vector<std::shared_ptr<PartitionState>>;
+  // What one thread has for the events of one source.
+  struct SourceChain {
+    std::unique_ptr<EventProcessor> events;
+    BudgetGate gate;
+  };
 
   void coordinate();  // discovers new partitions while sources may grow, closes the queue at the end
   void work();
@@ -34,14 +40,18 @@ class PartitionWorkers {
   Status discover(size_t source);
   std::shared_ptr<PartitionState> next_pending();
   Status open(PartitionState& task);
+  // Log lines and the status of what error budgets have paused.
+  void tell_budgets();
+  // Which of the events [begin, end) must not be decoded.
+  const std::vector<uint32_t>& set_aside(const PartitionState& task, const EventBatch& batch, size_t begin,
+                                         size_t end, int64_t from, SourceChain& chain);
   // Polls once and turns what came into units. `progress`: events or positions moved; `ended`: the partition
   // is done.
   Status step(const std::shared_ptr<PartitionState>& task, std::chrono::milliseconds timeout,
-              std::vector<std::unique_ptr<EventProcessor>>& processors, bool& progress, bool& ended);
-  Status process(const std::shared_ptr<PartitionState>& task, const EventBatch& batch,
-                 EventProcessor& processor);
+              std::vector<SourceChain>& chains, bool& progress, bool& ended);
+  Status process(const std::shared_ptr<PartitionState>& task, const EventBatch& batch, SourceChain& chain);
   Status process_slice(const std::shared_ptr<PartitionState>& task, const EventBatch& batch, size_t begin,
-                       size_t end, int64_t from, int64_t next, EventProcessor& processor);
+                       size_t end, int64_t from, int64_t next, SourceChain& chain);
   void back_off(PartitionState& task, const Status& status);
 
   SetState& state_;
@@ -49,7 +59,8 @@ class PartitionWorkers {
   mutable std::mutex mutex_;
   std::deque<std::shared_ptr<PartitionState>> pending_;
   Tasks known_;
-  std::set<std::string> known_ids_;  // app ids
+  std::set<std::string> known_ids_;   // app ids
+  std::vector<int64_t> told_pauses_;  // by source; of the coordinator
   std::atomic<int> working_{0};
   std::vector<std::thread> threads_;
   std::thread coordinator_;

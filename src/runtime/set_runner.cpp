@@ -11,8 +11,8 @@
 #include "runtime/cut.h"
 #include "runtime/guarded.h"
 #include "runtime/partition_workers.h"
-#include "runtime/sink_lane.h"
 #include "runtime/set_tables.h"
+#include "runtime/sink_lane.h"
 
 namespace weir {
 namespace {
@@ -30,6 +30,7 @@ struct Counted {
 };
 
 using Sources = std::vector<std::unique_ptr<Source>>;
+using Budgets = std::vector<std::unique_ptr<ErrorBudget>>;  // by SetPlan::sources; null: none
 using Committed = std::vector<std::shared_future<Status>>;
 
 // A table that is written: the thread that encodes for it, and the thread that commits to it.
@@ -44,8 +45,13 @@ struct Lane {
 class Attempt {
  public:
   Attempt(const PipelinePlan& plan, const SetPlan& set, const RunOptions& options, PipelineStats& stats,
-          const std::atomic<bool>& stop, Sources& sources)
-      : state_(plan, set, options, stats, stop), sources_(sources) {}
+          const std::atomic<bool>& stop, Sources& sources, Budgets& budgets)
+      : state_(plan, set, options, stats, stop), sources_(sources) {
+    for (auto& budget : budgets) {
+      if (budget != nullptr) budget->restart();
+      state_.budgets.push_back(budget.get());
+    }
+  }
 
   Status run() {
     const int64_t started_ns = clock().monotonic_ns();
@@ -210,6 +216,8 @@ class Attempt {
 
   void take(Unit unit) {
     recovery_cut_.add(unit);
+    error_cut_.add(unit);
+    set_aside_ = set_aside_ || unit.set_aside > 0;
     for (size_t i = 0; i < cuts_.size(); ++i) {
       if (!is_authority(i)) cuts_[i].add(unit);
     }
@@ -293,26 +301,46 @@ class Attempt {
     Lane& lane = *lanes_[sink];
     if (lane.appended == 0) return {};
     crash_point("runtime.cut");
-    return push(lane, cut.request(state_.set, sink, false), sink_name(sink), {}, "runtime.before_sink",
-                [] {
+    return push(lane, cut.request(state_.set, sink, false), sink_name(sink), before_sinks(),
+                "runtime.before_sink", [] {
                   crash_point("runtime.after_sink");
                   return Status();
                 });
+  }
+
+  // The error lake's rows since its last commit.
+  Committed commit_errors() {
+    const Cut cut = std::exchange(error_cut_, {});
+    Committed commits;
+    for (size_t i = 0; i < error_lanes_.size(); ++i) {
+      if (error_lanes_[i] == nullptr || error_lanes_[i]->appended == 0) continue;
+      commits.push_back(
+          push(*error_lanes_[i], cut.error_request(i), "error lake", {}, "runtime.before_errors", [] {
+            crash_point("runtime.after_errors");
+            return Status();
+          }));
+    }
+    if (std::exchange(set_aside_, false)) {
+      set_aside_commits_.insert(set_aside_commits_.end(), commits.begin(), commits.end());
+    }
+    return commits;
+  }
+
+  // What an error budget set aside is in the error lake before any table moves past it: after a crash the
+  // error lake tells what was decided (docs/decisions/0010).
+  Committed before_sinks() {
+    if (set_aside_) commit_errors();
+    std::erase_if(set_aside_commits_, [](const auto& commit) {
+      return commit.wait_for(milliseconds(0)) == std::future_status::ready && commit.get().ok();
+    });
+    return set_aside_commits_;
   }
 
   // Every table: the error lake and the others first, then the authority, then the sources are told.
   void cut_recovery_point() {
     crash_point("runtime.cut");
     auto cut = std::make_shared<Cut>(std::exchange(recovery_cut_, {}));
-    Committed before;
-    for (size_t i = 0; i < error_lanes_.size(); ++i) {
-      if (error_lanes_[i] == nullptr || error_lanes_[i]->appended == 0) continue;
-      before.push_back(push(*error_lanes_[i], cut->error_request(i), "error lake", {}, "runtime.before_errors",
-                            [] {
-                              crash_point("runtime.after_errors");
-                              return Status();
-                            }));
-    }
+    Committed before = commit_errors();
     for (size_t i = 0; i < lanes_.size(); ++i) {
       if (is_authority(i)) continue;
       if (auto committed = cut_sink(i); committed.valid()) before.push_back(std::move(committed));
@@ -354,13 +382,17 @@ class Attempt {
   std::unique_ptr<SetTables> tables_;
   std::vector<std::chrono::milliseconds> intervals_;  // by SetPlan::sinks
   std::chrono::milliseconds recovery_interval_{};
-  Cut recovery_cut_;       // since the authority's last commit
-  std::vector<Cut> cuts_;  // by SetPlan::sinks: since its last commit; not used for the authority
-  Counted uncommitted_;    // written by the collector
-  Counted committed_;      // written by the thread that commits to the authority
+  Cut recovery_cut_;             // since the authority's last commit
+  std::vector<Cut> cuts_;        // by SetPlan::sinks: since its last commit; not used for the authority
+  Cut error_cut_;                // since the error lake's last commit
+  bool set_aside_ = false;       // the error lake has rows of error budgets to commit
+  Committed set_aside_commits_;  // that carry such rows; those that are done are taken out
+  Counted uncommitted_;          // written by the collector
+  Counted committed_;            // written by the thread that commits to the authority
   std::vector<std::unique_ptr<Lane>> lanes_;        // by SetPlan::sinks
   std::vector<std::unique_ptr<Lane>> error_lanes_;  // by SetPlan::sources; null: switched off
-  std::unique_ptr<CommitLane> memory_lane_ = std::make_unique<CommitLane>();  // keeps positions where no table does
+  std::unique_ptr<CommitLane> memory_lane_ =
+      std::make_unique<CommitLane>();  // keeps positions where no table does
 };
 
 bool worth_retrying(const Status& status, bool once) {
@@ -379,11 +411,16 @@ Status run_set(const PipelinePlan& plan, const SetPlan& set, const RunOptions& o
                const std::atomic<bool>& stop) {
   int64_t backoff_ms = 0;
   Sources sources(set.sources.size());
+  Budgets budgets;
+  for (const SourcePlan* source : set.sources) {
+    budgets.push_back(source->error_budget.on() ? std::make_unique<ErrorBudget>(source->error_budget)
+                                                : nullptr);
+  }
   while (true) {
     const int64_t commits = stats.commits;
     bool again = false;
     Status status = guarded([&] {
-      Attempt attempt(plan, set, options, stats, stop, sources);
+      Attempt attempt(plan, set, options, stats, stop, sources, budgets);
       Status ended = attempt.run();
       again = attempt.drained();
       return ended;

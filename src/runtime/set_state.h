@@ -14,6 +14,7 @@
 
 #include "plan/pipeline_plan.h"
 #include "runtime/bounded_queue.h"
+#include "runtime/error_budget.h"
 #include "runtime/event_processor.h"
 #include "runtime/pipeline_stats.h"
 #include "runtime/set_runner.h"
@@ -33,6 +34,9 @@ struct PartitionState {
   std::optional<int64_t> stored;     // the authority's stand
   std::vector<int64_t> sink_stands;  // by SetPlan::sinks; kNoStand: none
   int64_t error_stand = kNoStand;
+  // What a former run decided and committed stays decided (docs/decisions/0010): below error_stand exactly
+  // these offsets are set aside, above it but below a sink's stand none.
+  std::vector<int64_t> set_aside;
   std::shared_ptr<PartitionReader> reader;
   int64_t backoff_ms = 0;
 };
@@ -45,7 +49,8 @@ struct Unit {
   ProcessedEvents processed;                       // by SetPlan::inserts
   std::shared_ptr<arrow::RecordBatch> error_rows;  // of the error lake; null when there are none
   int64_t events = 0;
-  int64_t failed = 0;  // error records
+  int64_t failed = 0;     // error records
+  int64_t set_aside = 0;  // of them, producer_paused
 };
 
 struct SetState {
@@ -65,6 +70,7 @@ struct SetState {
   const std::atomic<bool>& stop_requested;
   BoundedQueue<Unit> units;
   std::vector<Source*> sources;       // by SetPlan::sources
+  std::vector<ErrorBudget*> budgets;  // by SetPlan::sources; null: none. Outlive the attempt
   const SetTables* tables = nullptr;  // outlives the workers
 
   bool stopping() const { return stop_requested || failed_ || draining_; }
