@@ -2,6 +2,7 @@
 
 #include "sources/file/file_source.h"
 #include "sources/generator/generator_source.h"
+#include "sources/kafka/kafka_source.h"
 #include "sources/nats/nats_source.h"
 
 namespace weir {
@@ -9,6 +10,7 @@ namespace weir {
 const std::vector<SourceConnector>& all_sources() {
   static const std::vector<SourceConnector> sources = {
       nats_connector(),
+      kafka_source_connector(),
       file_connector(),
       generator_connector(),
   };
