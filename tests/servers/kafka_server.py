@@ -177,7 +177,7 @@ class KafkaServer(Server):
         (.key() .value() .headers() .partition() .offset() .timestamp())."""
         consumer = Consumer({**self._client(), "group.id": "weir-read", "enable.auto.commit": False,
                              "isolation.level": isolation, "enable.partition.eof": True,
-                             "auto.offset.reset": "earliest", **_dotted(config)})
+                             "auto.offset.reset": "earliest", "fetch.wait.max.ms": 20, **_dotted(config)})
         found, left = [], set(range(self.partitions(topic)))
         try:
             consumer.assign([TopicPartition(topic, number, start) for number in left])

@@ -4,6 +4,7 @@ import base64
 import datetime
 import gzip
 import http.client
+import socket
 import struct
 import threading
 import urllib.parse
@@ -125,9 +126,23 @@ def test_a_connection_serves_many_requests_also_after_errors(either):
         assert answer.status == (404 if number % 3 == 2 else 200)
         answer.read()
         if number == 0:
-            socket = connection.sock
-        assert connection.sock is socket
+            first = connection.sock
+        assert connection.sock is first
     connection.close()
+
+
+def test_a_large_body_is_asked_for(either, database):
+    either.query(f"CREATE DATABASE {database}")
+    either.query(f"CREATE TABLE {database}.t (a UInt64) ENGINE = MergeTree ORDER BY a")
+    connection = socket.create_connection(("127.0.0.1", either.port), timeout=30)
+    path = "/?query=" + urllib.parse.quote(f"INSERT INTO {database}.t FORMAT TabSeparated")
+    connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+                       "Expect: 100-continue\r\n\r\n".encode())
+    assert connection.recv(1000).startswith(b"HTTP/1.1 100 Continue")
+    connection.sendall(b"1\n")
+    assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
+    connection.close()
+    assert numbers(either, f"{database}.t") == [1]
 
 
 def test_chunked_bodies_and_gzip(either, database):
@@ -168,6 +183,22 @@ def test_a_deduplication_token_works_across_kill9(tmp_path):
         insert(server, "t", 1, insert_deduplication_token="two")
         insert(server, "t", 1, insert_deduplication_token="three", insert_deduplicate=0)
         assert numbers(server, "t") == [1, 1, 1]
+
+
+def test_what_fails_behind_the_parser_is_an_error(clickhouse, database):
+    clickhouse.query(f"CREATE DATABASE {database}")
+    clickhouse.query("CREATE TABLE t (a UInt64, CONSTRAINT small CHECK a < 10) ENGINE = MergeTree ORDER BY a "
+                     "SETTINGS parts_to_delay_insert = 1, parts_to_throw_insert = 2", database=database)
+    clickhouse.query("SYSTEM STOP MERGES t", database=database)
+    statement = "INSERT INTO t (a) SETTINGS max_threads = 1 FORMAT TabSeparated"
+    assert refused(clickhouse, statement, body=b"11\n", database=database)[1] == 469
+    clickhouse.query(statement, b"1\n", database=database)
+    clickhouse.query(statement, b"2\n", database=database)
+    assert refused(clickhouse, statement, body=b"3\n", database=database) == (500, 252)
+    assert numbers(clickhouse, f"{database}.t") == [1, 2]
+    clickhouse.query("CREATE TABLE v (a UInt64) ENGINE = MergeTree ORDER BY a", database=database)
+    clickhouse.query("CREATE MATERIALIZED VIEW w ENGINE = Memory AS SELECT throwIf(a = 3) FROM v", database=database)
+    assert refused(clickhouse, "INSERT INTO v FORMAT TabSeparated", body=b"3\n", database=database)[1] == 395
 
 
 def test_settings_of_one_request_are_not_the_next_ones(clickhouse):
