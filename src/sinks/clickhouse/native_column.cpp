@@ -3,6 +3,8 @@
 #include <arrow/array/util.h>
 #include <arrow/type.h>
 
+#include <algorithm>
+
 #include "schema/row_json.h"
 
 namespace weir {
@@ -33,6 +35,15 @@ bool is_text(const arrow::DataType& type) {
     case arrow::Type::FIXED_SIZE_BINARY: return true;
     default: return false;
   }
+}
+
+std::string default_bytes(const ClickHouseType& type) {
+  std::string bytes(static_cast<size_t>(type.fixed_width_bytes()), '\0');
+  if (type.enum_values.empty()) return bytes;
+  int16_t least = type.enum_values[0].second;
+  for (const auto& [name, value] : type.enum_values) least = std::min(least, value);
+  std::memcpy(bytes.data(), &least, bytes.size());
+  return bytes;
 }
 
 int64_t total_length(Pieces pieces) {

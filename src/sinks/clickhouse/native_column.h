@@ -68,6 +68,9 @@ std::unique_ptr<NativeColumn> make_low_cardinality_column(const arrow::DataType&
 // --- what nodes share ---
 
 bool is_text(const arrow::DataType& type);
+// The default value of a type of one width, and what stands under a NULL: zeros, but for an Enum its least
+// value, because servers refuse one that has no name even there.
+std::string default_bytes(const ClickHouseType& type);
 int64_t total_length(Pieces pieces);
 bool may_have_nulls(const Piece& piece);
 bool is_null(const Piece& piece, int64_t index);

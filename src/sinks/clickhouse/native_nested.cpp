@@ -38,20 +38,20 @@ class NullableColumn : public NativeColumn {
   Column values_;
 };
 
-// A column of NULL without a type: defaults, whose bytes are all zero.
+// A column of NULL without a type: defaults.
 class NullColumn : public NativeColumn {
  public:
-  NullColumn(int64_t width, bool null_fits) : width_(width), null_fits_(null_fits) {}
+  NullColumn(std::string value, bool null_fits) : value_(std::move(value)), null_fits_(null_fits) {}
 
   void encode(Pieces pieces, NativeBuffer* out, Refusals* refused) override {
     int64_t rows = total_length(pieces);
-    out->append_zeros(static_cast<size_t>(rows * width_));
+    for (int64_t i = 0; i < rows; ++i) out->append(value_.data(), value_.size());
     if (null_fits_) return;
     for (int64_t i = 0; i < rows; ++i) refused->push_back({i, "NULL, but the column takes none"});
   }
 
  private:
-  int64_t width_;
+  std::string value_;
   bool null_fits_;
 };
 
@@ -358,9 +358,10 @@ Result<Column> make_native_column(const arrow::DataType& type, const ClickHouseT
       return make_tuple(static_cast<const arrow::StructType&>(type), target, null_fits, false);
     default: break;
   }
-  const int64_t width = target.fixed_width_bytes();
-  if (null_type && (width > 0 || target.kind == ClickHouseKind::string)) {
-    return Column(std::make_unique<NullColumn>(std::max<int64_t>(width, 1), null_fits));
+  const bool text = target.kind == ClickHouseKind::string;
+  if (null_type && (text || target.fixed_width_bytes() > 0)) {
+    return Column(
+        std::make_unique<NullColumn>(text ? std::string(1, '\0') : default_bytes(target), null_fits));
   }
   for (auto* make : {make_number_column, make_time_column, make_decimal_column, make_text_column}) {
     if (Column column = make(type, target, null_fits)) return column;

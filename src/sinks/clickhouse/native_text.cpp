@@ -131,13 +131,17 @@ class StringColumn : public NativeColumn {
   bool null_fits_;
 };
 
-// Texts that become values of one width. Parse: bool operator()(std::string_view, uint8_t*) writes `width`
-// bytes; false: the text is none of those. `reason` stands behind the value in the message.
+// Texts that become values of one width. Parse: bool operator()(std::string_view, uint8_t*) writes them;
+// false: the text is none of those. `reason` stands behind the value in the message.
 template <typename Parse>
 class ParsedTextColumn : public NativeColumn {
  public:
-  ParsedTextColumn(Parse parse, int64_t width, std::string reason, bool null_fits)
-      : parse_(std::move(parse)), width_(width), reason_(std::move(reason)), null_fits_(null_fits) {}
+  ParsedTextColumn(Parse parse, std::string fallback, std::string reason, bool null_fits)
+      : parse_(std::move(parse)),
+        fallback_(std::move(fallback)),
+        width_(static_cast<int64_t>(fallback_.size())),
+        reason_(std::move(reason)),
+        null_fits_(null_fits) {}
 
   void encode(Pieces pieces, NativeBuffer* out, Refusals* refused) override {
     int64_t first = 0;
@@ -159,12 +163,13 @@ class ParsedTextColumn : public NativeColumn {
           continue;
         refused->push_back({first + i, value_text(piece, i) + " " + reason_});
       }
-      std::memset(at, 0, static_cast<size_t>(width_));
+      std::memcpy(at, fallback_.data(), fallback_.size());
     }
     if (!null_fits_) refuse_nulls(piece, first, refused);
   }
 
   Parse parse_;
+  std::string fallback_;  // what stands under a NULL
   int64_t width_;
   std::string reason_;
   bool null_fits_;
@@ -173,8 +178,8 @@ class ParsedTextColumn : public NativeColumn {
 template <typename Parse>
 std::unique_ptr<NativeColumn> parsed(Parse parse, const ClickHouseType& target, std::string reason,
                                      bool null_fits) {
-  return std::make_unique<ParsedTextColumn<Parse>>(std::move(parse), target.fixed_width_bytes(),
-                                                   std::move(reason), null_fits);
+  return std::make_unique<ParsedTextColumn<Parse>>(std::move(parse), default_bytes(target), std::move(reason),
+                                                   null_fits);
 }
 
 struct FixedStringParser {
