@@ -1,5 +1,6 @@
 #include "sources/nats/ack_subject.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -37,6 +38,30 @@ std::optional<AckSubject> parse_ack_subject(std::string_view subject) {
     return std::nullopt;
   }
   return parsed;
+}
+
+void AckTemplate::subject(int64_t stream_sequence, int64_t consumer_sequence, std::string& out) const {
+  out = head;
+  out += "1.";
+  out += std::to_string(stream_sequence);
+  out += '.';
+  out += std::to_string(consumer_sequence);
+  out += ".0.0";
+  out += tail;
+}
+
+AckTemplate ack_template(std::string_view subject) {
+  const auto dots = std::count(subject.begin(), subject.end(), '.');
+  const int before = dots == 8 ? 4 : 6;  // "$JS.ACK" and either stream, consumer or domain, account and those
+  const auto end_of = [&](int tokens) {
+    size_t end = 0;
+    for (int i = 0; i < tokens && end != std::string_view::npos; ++i) end = subject.find('.', end) + 1;
+    return end;
+  };
+  AckTemplate made;
+  made.head = subject.substr(0, end_of(before));
+  if (dots > before + 4) made.tail = subject.substr(end_of(before + 5) - 1);
+  return made;
 }
 
 }  // namespace weir

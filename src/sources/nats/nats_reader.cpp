@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "sources/batch_buffers.h"
 #include "sources/nats/ack_subject.h"
+#include "sources/nats/nats_consumer.h"
+#include "sources/nats/pending_acks.h"
 
 namespace weir {
 namespace {
@@ -19,14 +20,10 @@ constexpr int64_t kNsPerS = 1'000'000'000;
 constexpr int64_t kRequestExpiresNs = 30 * kNsPerS;
 constexpr int64_t kHeartbeatNs = 5 * kNsPerS;
 constexpr int64_t kSilenceNs = 3 * kHeartbeatNs;
-constexpr int64_t kAckWaitNs =
-    3600 * kNsPerS;  // far longer than a commit: redelivery is never how we recover
-constexpr int64_t kMaxAckPending =
-    1'000'000'000;  // -1 for "no bound" is lost in the library, and 1000 the default
 constexpr int64_t kBatchBytes = 4 << 20;
 constexpr int kRequestsAhead =
     4;  // pull requests that overlap, so that the server never waits for the next one
-constexpr size_t kMaxUnacknowledged = 4096;
+constexpr int64_t kFlushTimeoutMs = 2000;
 constexpr int64_t kLookNs = 3 * kNsPerS;         // how often an idle reader looks where the stream ends
 constexpr int64_t kLookFailedNs = 60 * kNsPerS;  // a request that is not permitted costs its whole timeout
 constexpr int64_t kLookTimeoutMs = 1000;
@@ -34,7 +31,9 @@ constexpr int kNoMessageFound = 10037;  // JSNoMessageFoundErr, in a raw answer
 
 // Invariants: every message below next_ was given out, was dropped as a redelivery, or never matched the
 // filter; a step over sequences that did not arrive is given out only after check_jump; consumer sequences
-// arrive without a gap, else the consumer is made anew at next_.
+// arrive without a gap, else the consumer is made anew. On a stream that acknowledgements empty, everything
+// that is not committed stays there until it is: only what is below a committed position is acknowledged,
+// also when it was dropped as a redelivery.
 class NatsReader final : public PartitionReader {
  public:
   explicit NatsReader(NatsReaderSettings settings)
@@ -55,6 +54,8 @@ class NatsReader final : public PartitionReader {
   Status start(std::optional<int64_t> stored) {
     WEIR_TRY(connect());
     WEIR_ASSIGN(const NatsStreamInfo info, stream_info());
+    WEIR_TRY(check_retention(settings_.options, *info));
+    retention_ = info->Config->Retention;
     const int64_t first = static_cast<int64_t>(info->State.FirstSeq);
     const int64_t last = static_cast<int64_t>(info->State.LastSeq);
     starting_ = !stored.has_value();
@@ -74,10 +75,12 @@ class NatsReader final : public PartitionReader {
       given_ = next_;
     }
     end_sequence_ = last;
+    pending_acks_.emplace(retention_ == js_WorkQueuePolicy, next_);
     return make_consumer();
   }
 
   Result<EventBatch> poll(std::chrono::milliseconds timeout) override {
+    WEIR_TRY(check_lease());
     EventBatch batch;
     batch.from = given_;
     const Status status = receive(batch, timeout);
@@ -96,30 +99,49 @@ class NatsReader final : public PartitionReader {
     buffer_ = {};
     filled_ = 0;
     last_subject_ = {};
-    remember_ack();
+    // What cannot be sent comes again with the next consumer.
+    if (acks_) static_cast<void>(send_acks(pending_acks_->batch_ends(next_)));
     return batch;
   }
 
   Status acknowledge(int64_t next) override {
-    if (!acks_) return {};
-    const std::lock_guard<std::mutex> lock(mutex_);
-    std::string reply;
-    while (!unacknowledged_.empty() && unacknowledged_.front().next <= next) {
-      reply = std::move(unacknowledged_.front().reply);
-      unacknowledged_.pop_front();
+    std::vector<std::string> due;
+    bool sent = false;
+    while (pending_acks_->commit(next, due)) {
+      if (!acks_) continue;
+      WEIR_TRY(send_acks(due));
+      sent = true;
     }
-    if (reply.empty() || connection_ == nullptr || !connection_->connected()) return {};
-    const natsStatus status = natsConnection_Publish(connection_->get(), reply.c_str(), "+ACK", 4);
-    return status == NATS_OK ? Status() : connection_->failure("cannot acknowledge", status);
+    if (!sent || !removes()) return {};
+    // Keeps pace with the server, and nothing is left behind when this was the last commit. What does not get
+    // through comes again and is acknowledged then.
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (connection_ != nullptr && connection_->connected())
+      natsConnection_FlushTimeout(connection_->get(), kFlushTimeoutMs);
+    return {};
   }
 
   int64_t lag() const override { return lag_.load(std::memory_order_relaxed); }
 
  private:
-  struct Acknowledgement {
-    int64_t next;
-    std::string reply;
-  };
+  // Whether acknowledged messages are removed.
+  bool removes() const { return retention_ != js_LimitsPolicy; }
+
+  Status check_lease() const {
+    if (settings_.holds == nullptr || settings_.holds()) return {};
+    return Status::unavailable("the lease of '" + settings_.filter + "' on stream '" + stream_ +
+                               "' has run out or is another worker's");
+  }
+
+  Status send_acks(const std::vector<std::string>& replies) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const std::string& reply : replies) {
+      if (connection_ == nullptr || !connection_->connected()) return {};
+      const natsStatus status = natsConnection_Publish(connection_->get(), reply.c_str(), "+ACK", 4);
+      if (status != NATS_OK) return connection_->failure("cannot acknowledge", status);
+    }
+    return {};
+  }
 
   // ---- connection and consumer ----
 
@@ -131,7 +153,6 @@ class NatsReader final : public PartitionReader {
     WEIR_ASSIGN(std::unique_ptr<NatsConnection> fresh, NatsConnection::connect(settings_.options));
     const std::lock_guard<std::mutex> lock(mutex_);
     connection_ = std::move(fresh);
-    unacknowledged_.clear();
     return {};
   }
 
@@ -157,11 +178,19 @@ class NatsReader final : public PartitionReader {
   // on. With a filter nobody can tell what matched among the removed, so that counts as lost. A first start
   // has no position to keep before its first batch: there the beginning of the stream may move on, as long as
   // something is left of what there was.
+  // Where acknowledgements remove messages, those of other partitions move the beginning all the time; ours
+  // are all below the position.
   bool lost(int64_t first, int64_t position) const {
+    if (removes() && settings_.filter != ">") return false;
     return first > position && !(starting_ && first <= end_sequence_);
   }
 
   Status gap(int64_t first, int64_t position) const {
+    if (removes() && settings_.gone_before != nullptr && !settings_.gone_before(position)) {
+      return {Code::lost_ownership, "stream '" + stream_ + "' now begins at sequence " +
+                                        std::to_string(first) + ", our position is " +
+                                        std::to_string(position) + ": another worker may have moved on"};
+    }
     return Status::invalid("stream '" + stream_ + "' now begins at sequence " + std::to_string(first) +
                            ", the pipeline's position is " + std::to_string(position) +
                            ": messages in between are gone" +
@@ -225,32 +254,19 @@ class NatsReader final : public PartitionReader {
     return answer.is_object() ? answer : nlohmann::json::object();
   }
 
-  // A durable's own state is never trusted: whatever exists under our name goes.
   Status make_consumer() {
-    jsErrCode error = static_cast<jsErrCode>(0);
-    natsStatus status = js_DeleteConsumer(connection_->jetstream(), stream_.c_str(),
-                                          settings_.consumer.c_str(), nullptr, &error);
-    if (status != NATS_OK && error != JSConsumerNotFoundErr) {
-      return connection_->failure("cannot replace consumer '" + settings_.consumer + "'", status, error);
-    }
-    jsConsumerConfig config;
-    jsConsumerConfig_Init(&config);
-    config.Durable = settings_.consumer.c_str();
-    config.Description = "made by weir; positions are kept with the data";
-    config.DeliverPolicy = js_DeliverByStartSequence;
-    config.OptStartSeq = static_cast<uint64_t>(std::max<int64_t>(1, next_));
-    config.AckPolicy = acks_ ? js_AckAll : js_AckNone;
-    config.AckWait = kAckWaitNs;
-    config.MaxDeliver = -1;
-    config.MaxAckPending = kMaxAckPending;
-    if (settings_.filter != ">") config.FilterSubject = settings_.filter.c_str();
-    jsConsumerInfo* created = nullptr;
-    status = js_AddConsumer(&created, connection_->jetstream(), stream_.c_str(), &config, nullptr, &error);
-    const NatsConsumerInfo info(created);
-    if (status != NATS_OK) {
-      return connection_->failure("cannot create consumer '" + settings_.consumer + "'", status, error);
-    }
-    return subscribe(static_cast<int64_t>(info->NumPending));
+    WEIR_TRY(check_lease());
+    NatsConsumerPlan plan;
+    plan.stream = stream_;
+    plan.name = settings_.consumer;
+    plan.filter = settings_.filter;
+    plan.retention = retention_;
+    plan.acks = acks_;
+    plan.next = next_;
+    plan.committed = pending_acks_->committed();
+    WEIR_ASSIGN(NatsConsumer made, make_nats_consumer(*connection_, plan));
+    consumer_ = std::move(made.name);
+    return subscribe(made.pending);
   }
 
   // nats.c 3.4 frees a subscription while its reading thread may be about to lock it (seen: a thread stuck on
@@ -279,7 +295,7 @@ class NatsReader final : public PartitionReader {
                ",\"expires\":" + std::to_string(kRequestExpiresNs) +
                ",\"idle_heartbeat\":" + std::to_string(kHeartbeatNs) +
                ",\"max_bytes\":" + std::to_string(std::max<int64_t>(kBatchBytes, largest)) + "}";
-    request_subject_ = "$JS.API.CONSUMER.MSG.NEXT." + stream_ + "." + settings_.consumer;
+    request_subject_ = "$JS.API.CONSUMER.MSG.NEXT." + stream_ + "." + consumer_;
     held_.reset();
     outstanding_ = 0;
     consumer_sequence_ = 0;
@@ -287,9 +303,9 @@ class NatsReader final : public PartitionReader {
     reconnects_ = connection_->reconnects();
     last_heard_ns_ = settings_.clock->monotonic_ns();
     lag_.store(pending, std::memory_order_relaxed);
-    if (settings_.once && (pending == 0 || next_ > end_sequence_)) finish();
-    const std::lock_guard<std::mutex> lock(mutex_);
-    unacknowledged_.clear();  // their reply subjects belonged to the consumer before
+    pending_acks_->forget();
+    // What was committed and not acknowledged still has to be, where that removes it.
+    if (settings_.once && (pending == 0 || (!removes() && next_ > end_sequence_))) finish();
     return {};
   }
 
@@ -402,7 +418,7 @@ class NatsReader final : public PartitionReader {
     jsConsumerInfo* found = nullptr;
     jsErrCode error = static_cast<jsErrCode>(0);
     const natsStatus status = js_GetConsumerInfo(&found, connection_->jetstream(), stream_.c_str(),
-                                                 settings_.consumer.c_str(), nullptr, &error);
+                                                 consumer_.c_str(), nullptr, &error);
     if (status != NATS_OK) return connection_->failure("cannot look up the consumer", status, error);
     return NatsConsumerInfo(found);
   }
@@ -490,12 +506,13 @@ class NatsReader final : public PartitionReader {
       if (!append(batch, ack)) return false;
       jump_to(ack.stream_sequence);
       next_ = ack.stream_sequence + 1;
-      last_reply_ = natsMsg_GetReply(held_.get());
     }
+    if (acks_ && !behind_end) pending_acks_->delivered(ack, natsMsg_GetReply(held_.get()));
     consumer_sequence_ = ack.consumer_sequence;
     outstanding_ = std::max<int64_t>(0, outstanding_ - 1);
     lag_.store(ack.pending, std::memory_order_relaxed);
-    if (settings_.once && (behind_end || ack.pending == 0 || next_ > end_sequence_)) finish();
+    const int64_t seen = removes() ? ack.stream_sequence + 1 : next_;
+    if (settings_.once && (behind_end || ack.pending == 0 || seen > end_sequence_)) finish();
     return true;
   }
 
@@ -517,7 +534,7 @@ class NatsReader final : public PartitionReader {
     buffer_ = {};
     filled_ = 0;
     last_subject_ = {};
-    last_reply_.clear();
+    pending_acks_->forget();
   }
 
   bool append(EventBatch& batch, const AckSubject& ack) {
@@ -593,15 +610,6 @@ class NatsReader final : public PartitionReader {
     if (code == "503" || says("Consumer") || says("Leadership") || says("Shutdown")) reset_ = true;
   }
 
-  void remember_ack() {
-    if (!acks_ || last_reply_.empty()) return;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (unacknowledged_.size() >= kMaxUnacknowledged)
-      unacknowledged_.pop_back();  // acknowledged with the next one
-    unacknowledged_.push_back({next_, std::move(last_reply_)});
-    last_reply_.clear();
-  }
-
   const NatsReaderSettings settings_;
   const std::string stream_;
   const int64_t fetch_batch_;
@@ -609,9 +617,11 @@ class NatsReader final : public PartitionReader {
   const bool acks_;
   const bool accept_gaps_;
 
-  std::mutex mutex_;  // guards unacknowledged_, and connection_ against acknowledge
-  std::deque<Acknowledgement> unacknowledged_;
+  std::mutex mutex_;  // guards connection_ against acknowledge
   std::unique_ptr<NatsConnection> connection_;
+  std::optional<PendingAcks> pending_acks_;
+  jsRetentionPolicy retention_ = js_LimitsPolicy;
+  std::string consumer_;
 
   NatsSubscription subscription_;
   NatsSubscription retired_;
@@ -629,7 +639,6 @@ class NatsReader final : public PartitionReader {
   BatchBuffer buffer_;
   size_t filled_ = 0;
   Slice last_subject_;
-  std::string last_reply_;
 
   int64_t next_ = 1;
   int64_t given_ = 1;         // the end of the last batch; behind next_ while a step was not given out
@@ -642,6 +651,23 @@ class NatsReader final : public PartitionReader {
 };
 
 }  // namespace
+
+Status check_retention(const Options& options, const jsStreamInfo& stream) {
+  const jsRetentionPolicy retention = stream.Config->Retention;
+  if (retention == js_LimitsPolicy) return {};
+  const std::string name = std::string("stream '") + stream.Config->Name + "' has retention " +
+                           (retention == js_WorkQueuePolicy ? "workqueue" : "interest");
+  if (options.string("ack") == "none") {
+    return Status::invalid(name + ": without acknowledgements it never shrinks, or loses what was not " +
+                           "committed. Leave out 'ack' = 'none'");
+  }
+  const std::string mode = options.string("scan.startup.mode");
+  if (retention == js_WorkQueuePolicy && mode != "earliest-offset") {
+    return Status::invalid(name + ": whatever it holds is work to do, its consumers begin with all of it. " +
+                           "Leave out 'scan.startup.mode' = '" + mode + "'");
+  }
+  return {};
+}
 
 Result<std::unique_ptr<PartitionReader>> open_nats_reader(NatsReaderSettings settings,
                                                           std::optional<int64_t> stored) {

@@ -1,9 +1,12 @@
 #include "sources/nats/nats_source.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
+#include <map>
 
 #include "sources/nats/nats_connection.h"
+#include "sources/nats/nats_group.h"
 #include "sources/nats/nats_reader.h"
 #include "sources/nats/subject_filter.h"
 
@@ -22,11 +25,12 @@ std::string consumer_name(std::string name) {
   return name;
 }
 
-Status check_retention(const std::string& stream, const jsStreamInfo& info) {
-  if (info.Config->Retention == js_LimitsPolicy) return {};
-  return Status::invalid("stream '" + stream +
-                         "' removes messages by its consumers' acknowledgements (retention " +
-                         "interest or workqueue); exactly once needs a stream with retention limits");
+// Of the bucket by which workers share this source. Two names that differ only in what a bucket's name may
+// not hold must not share one.
+std::string group_name(const SourceContext& context) {
+  const std::string name = "weir-" + context.pipeline + "-" + context.table->name;
+  const std::string safe = consumer_name(name);
+  return safe == name ? safe : safe + "-" + fnv_hex(name);
 }
 
 class NatsSource final : public Source {
@@ -34,24 +38,33 @@ class NatsSource final : public Source {
   NatsSource(SourceContext context, std::vector<std::string> filters)
       : context_(std::move(context)),
         stream_(context_.options.string("stream")),
-        filters_(std::move(filters)) {}
+        filters_(std::move(filters)) {
+    if (!context_.shared) return;
+    for (const std::string& filter : filters_) gone_[filter] = 0;  // complete before threads use it
+    group_ = std::make_shared<NatsGroup>(
+        NatsGroupSettings{context_.options, group_name(context_), stream_, filters_, context_.clock});
+  }
 
   Result<std::vector<std::string>> discover(const std::vector<std::string>& known_partitions) override {
     WEIR_ASSIGN(const std::unique_ptr<NatsConnection> connection, NatsConnection::connect(context_.options));
     WEIR_ASSIGN(const NatsStreamInfo info, connection->stream(stream_));
-    WEIR_TRY(check_retention(stream_, *info));
+    WEIR_TRY(check_retention(context_.options, *info));
     created_ns_ = info->Created;
     std::vector<std::string> ids;
     for (const std::string& filter : filters_) ids.push_back(partition_id(stream_, created_ns_, filter));
     for (const std::string& known : known_partitions) {
       if (std::find(ids.begin(), ids.end(), known) == ids.end()) return unknown_partition(known);
     }
+    if (group_ == nullptr) return ids;
+    ids.clear();
+    for (const std::string& filter : group_->share())
+      ids.push_back(partition_id(stream_, created_ns_, filter));
     return ids;
   }
 
   bool may_grow() const override { return false; }
 
-  GroupMember* group() override { return nullptr; }
+  GroupMember* group() override { return group_.get(); }
 
   Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
                                                 std::optional<int64_t> stored) override {
@@ -72,6 +85,12 @@ class NatsSource final : public Source {
       settings.once = context_.once;
       settings.batch_rows = context_.batch_rows;
       settings.clock = context_.clock;
+      if (group_ != nullptr) {
+        settings.holds = [group = group_, filter = filters_[i]] { return group->holds(filter); };
+        settings.gone_before = [gone = &gone_.at(filters_[i])](int64_t position) {
+          return gone->exchange(position) == position;
+        };
+      }
       return open_nats_reader(std::move(settings), stored);
     }
     return unknown_partition(partition);
@@ -102,6 +121,8 @@ class NatsSource final : public Source {
   std::string stream_;
   std::vector<std::string> filters_;
   int64_t created_ns_ = 0;
+  std::shared_ptr<NatsGroup> group_;                  // shared with the readers, which ask it
+  std::map<std::string, std::atomic<int64_t>> gone_;  // by filter: the position that was last found gone
 };
 
 OptionSpec required(OptionSpec spec) {
@@ -127,14 +148,20 @@ std::vector<OptionSpec> nats_options() {
       option("durable", string, "",
              "name of the consumer; by default made of the pipeline's and the table's name"),
       option("scan.partitions", string, "",
-             "subject filters that do not overlap, separated by ',' or ';', read side by side"),
+             "subject filters that do not overlap, separated by ',' or ';', read side by side; "
+             "'orders.{0..7}.>' stands for eight of them"),
       one_of("scan.startup.mode", {"earliest-offset", "latest-offset", "specific-offset", "timestamp"},
              "where the first start begins"),
       option("scan.startup.specific-offset", integer, "", "stream sequence, for 'specific-offset'"),
       option("scan.startup.timestamp-millis", integer, "", "milliseconds since 1970, for 'timestamp'"),
       one_of("scan.on-gap", {"fail", "continue"},
              "what to do when the stream no longer holds the next message"),
-      one_of("ack", {"all", "none"}, "acknowledge after each commit, or never"),
+      one_of("ack", {"all", "none"},
+             "acknowledge after each commit, or never (not for work queues and interest retention)"),
+      option(
+          "lease.ttl", duration, "10 s",
+          "with SET 'pipeline.workers' = 'several': how long a worker that died keeps its partitions; leases "
+          "live in the key-value bucket weir-<pipeline>-<table>"),
       option("fetch.batch", integer, "2000", "messages in one pull request; four requests overlap"),
       option("fetch.max-wait", duration, "50 ms", "how long a batch waits for more after its first message"),
       option("username", string, "", "user name"),
@@ -174,6 +201,10 @@ Result<std::unique_ptr<Source>> create_nats_source(SourceContext context) {
   if (mode == "timestamp" && !options.has("scan.startup.timestamp-millis")) {
     return Status::invalid("'scan.startup.mode' = 'timestamp' needs 'scan.startup.timestamp-millis'");
   }
+  const int64_t ttl_ms = options.duration("lease.ttl").count();
+  if (ttl_ms < 1000 || ttl_ms > 600'000) {
+    return Status::invalid("'lease.ttl' must be between 1 s and 10 min");
+  }
   return std::unique_ptr<Source>(std::make_unique<NatsSource>(std::move(context), std::move(filters)));
 }
 
@@ -182,7 +213,7 @@ Status probe_nats(const SourceContext& context) {
   WEIR_ASSIGN(const std::unique_ptr<NatsConnection> connection, NatsConnection::connect(context.options));
   const std::string stream = context.options.string("stream");
   WEIR_ASSIGN(const NatsStreamInfo info, connection->stream(stream));
-  return check_retention(stream, *info);
+  return check_retention(context.options, *info);
 }
 
 }  // namespace
