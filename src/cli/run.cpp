@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/metrics.h"
 #include "runtime/pipeline_runner.h"
 
 namespace weir {
@@ -28,6 +29,7 @@ struct RunArguments {
   std::vector<std::string> files;
   bool once = false;
   std::string progress = "auto";
+  std::string metrics;  // a file; empty: none
 };
 
 struct Running {
@@ -72,7 +74,7 @@ std::string numbers(const PipelineStats& stats) {
          " filtered=" + std::to_string(stats.filtered);
 }
 
-std::string progress_line(Running& run, double seconds) {
+std::string progress_line(Running& run, double seconds, int64_t now_ns) {
   int64_t events = run.stats.events;
   if (seconds > 0) run.rate = std::max<double>(0, static_cast<double>(events - run.last_events) / seconds);
   run.last_events = events;
@@ -80,7 +82,20 @@ std::string progress_line(Running& run, double seconds) {
   return run.plan->spec.name + ": events=" + std::to_string(events) + " (" +
          with_thousands(static_cast<int64_t>(run.rate)) + "/s)" + numbers(run.stats) +
          " lag=" + (lag < 0 ? std::string("?") : std::to_string(lag)) +
-         " commits=" + std::to_string(run.stats.commits) + " state=" + run.stats.state();
+         " commits=" + std::to_string(run.stats.commits) + paused_text(run.stats, now_ns) +
+         " state=" + run.stats.state();
+}
+
+constexpr int64_t kMetricsPeriodNs = 5'000'000'000;
+
+// A file that cannot be written does not stop the pipelines: told once, tried again.
+void write_metrics(MetricsFile& file, const std::vector<std::unique_ptr<Running>>& pipelines, bool& failing,
+                   Screen& screen) {
+  std::vector<PipelineMetrics> metrics;
+  for (const auto& each : pipelines) metrics.push_back({each->plan.get(), &each->stats, !each->done});
+  Status written = file.write(metrics);
+  if (!written.ok() && !failing) screen.log("--metrics: " + written.message());
+  failing = !written.ok();
 }
 
 int run(const RunArguments& arguments, const Registry& registry) {
@@ -105,6 +120,13 @@ int run(const RunArguments& arguments, const Registry& registry) {
   const bool live = arguments.progress == "auto" && isatty(STDERR_FILENO) == 1;
   const int64_t period_ms = live ? 250 : 2000;
   Screen screen(live);
+  std::unique_ptr<MetricsFile> metrics;
+  bool metrics_failing = false;
+  if (!arguments.metrics.empty()) {
+    auto opened = MetricsFile::open(arguments.metrics);
+    if (!opened.ok()) return report(opened.status().with_context("--metrics"));
+    metrics = *std::move(opened);
+  }
   std::atomic<size_t> running_count{pipelines.size()};
   const int64_t started_ns = clock.monotonic_ns();
   for (auto& running : pipelines) {
@@ -122,9 +144,14 @@ int run(const RunArguments& arguments, const Registry& registry) {
     });
   }
   int64_t last_ns = started_ns;
+  int64_t metrics_due_ns = started_ns;
   while (running_count > 0) {
     clock.sleep(std::chrono::milliseconds(20));
     int64_t now_ns = clock.monotonic_ns();
+    if (metrics != nullptr && now_ns >= metrics_due_ns) {
+      write_metrics(*metrics, pipelines, metrics_failing, screen);
+      metrics_due_ns = now_ns + kMetricsPeriodNs;
+    }
     if (arguments.progress == "none" || now_ns - last_ns < period_ms * 1'000'000) continue;
     std::string line;
     for (auto& running : pipelines) {
@@ -132,15 +159,16 @@ int run(const RunArguments& arguments, const Registry& registry) {
       line += (line.empty() ? ""
                : live       ? "  |  "
                             : "\n") +
-              progress_line(*running, static_cast<double>(now_ns - last_ns) / 1e9);
+              progress_line(*running, static_cast<double>(now_ns - last_ns) / 1e9, now_ns);
     }
     if (!line.empty()) screen.progress(line);
     last_ns = now_ns;
   }
   int code = kExitOk;
   double seconds = static_cast<double>(clock.monotonic_ns() - started_ns) / 1e9;
+  for (auto& running : pipelines) running->thread.join();
+  if (metrics != nullptr) write_metrics(*metrics, pipelines, metrics_failing, screen);
   for (auto& running : pipelines) {
-    running->thread.join();
     char taken[32];
     std::snprintf(taken, sizeof taken, "%.3f", seconds);
     screen.log((running->status.ok() ? "done " : "stopped ") + running->plan->spec.name +
@@ -170,6 +198,8 @@ void add_run_command(CLI::App& app, const Registry& registry, int& exit) {
       ->add_option("--progress", arguments->progress,
                    "auto: a live line on a terminal, lines otherwise; lines; none")
       ->check(CLI::IsMember({"auto", "lines", "none"}));
+  command->add_option("--metrics", arguments->metrics,
+                      "a file for Prometheus' text format, replaced every 5 s (docs/metrics.md)");
   command->footer(
       "Examples:\n  weir run orders.sql\n  weir run --once files-to-lake.sql\n  weir run a.sql b.sql");
   command->callback([arguments, &registry, &exit] { exit = run(*arguments, registry); });
