@@ -18,9 +18,9 @@ const SourcePlan* source_of(const PipelinePlan& plan, const std::vector<std::str
                             const std::string& partition) {
   const std::string prefix = "weir/" + plan.spec.name + "/";
   for (const auto& source : plan.sources) {
-    const std::string app_id = prefix + source->table.name + "/" + partition;
+    const std::string app_id = prefix + source->table.name + "/";
     for (const std::string& known : app_ids) {
-      if (known == app_id) return source.get();
+      if (known == app_id + partition || known == app_id + "_replay") return source.get();
     }
   }
   return nullptr;
@@ -75,7 +75,8 @@ Status store_refused_rows(const PipelinePlan& plan, const std::string& sink, con
   const auto& partition_column = static_cast<const arrow::StringArray&>(*rows.column(hidden));
   const auto& offset_column = static_cast<const arrow::Int64Array&>(*rows.column(hidden + 1));
   std::map<const SourcePlan*, std::map<std::string, SourceErrors>> by_source;
-  std::map<std::pair<std::string, int64_t>, int32_t> ordinals;
+  std::map<std::pair<std::string, int64_t>, int> ordinals;
+  const bool replayed = refused.app_ids.size() == 1 && refused.app_ids[0].ends_with("/_replay");
   for (int64_t row = 0; row < rows.num_rows(); ++row) {
     const std::string partition = partition_column.GetString(row);
     const SourcePlan* source = source_of(plan, refused.app_ids, partition);
@@ -95,7 +96,11 @@ Status store_refused_rows(const PipelinePlan& plan, const std::string& sink, con
     record.code = ErrorCode::sink_refused;
     record.message = refused.messages[static_cast<size_t>(row)];
     record.sink = sink;
-    record.ordinal = ++ordinals[{partition, event.offset}];
+    // A row that replay brought and that is refused again is a new error: the former one is resolved.
+    if (replayed) record.id_suffix = "/r" + std::to_string(refused.sequence);
+    if (int ordinal = ++ordinals[{partition, event.offset}]; ordinal > 1) {
+      record.id_suffix += "/" + std::to_string(ordinal);
+    }
     errors.batch.events.push_back(event);
     errors.records.push_back(std::move(record));
   }

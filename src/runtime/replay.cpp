@@ -12,6 +12,7 @@
 #include "base/crash_point.h"
 #include "base/environment.h"
 #include "runtime/event_processor.h"
+#include "runtime/stored_rows.h"
 #include "runtime/tables.h"
 #include "sinks/error_lake/error_lake.h"
 
@@ -25,7 +26,7 @@ constexpr int64_t kBatchBytes = 32 << 20;
 
 // One stored error, as read from the error table.
 struct StoredError {
-  std::string id, partition, sink, payload, subject, key, headers;
+  std::string id, partition, sink, payload, payload_kind, subject, key, headers;
   bool has_key = false, has_headers = false, has_subject = false;
   int64_t offset = 0;
   int64_t event_time_us = -1;
@@ -52,6 +53,7 @@ StoredError stored_error(const arrow::RecordBatch& batch, int64_t row) {
   error.partition = text_at(batch, "partition", row);
   error.sink = text_at(batch, "sink", row);
   error.payload = text_at(batch, "payload", row);
+  error.payload_kind = text_at(batch, "payload_kind", row);
   error.subject = text_at(batch, "subject", row, &error.has_subject);
   error.key = text_at(batch, "key", row, &error.has_key);
   error.headers = text_at(batch, "headers", row, &error.has_headers);
@@ -254,10 +256,13 @@ class SourceReplay {
     for (size_t begin = 0; begin < errors.size();) {
       size_t end = begin + 1;
       while (end < errors.size() && errors[end].partition == errors[begin].partition &&
-             errors[end].sink == errors[begin].sink) {
+             errors[end].sink == errors[begin].sink &&
+             errors[end].payload_kind == errors[begin].payload_kind) {
         ++end;
       }
-      WEIR_TRY(replay_group(errors, begin, end, resolutions));
+      const bool stored_rows = errors[begin].payload_kind == "row";
+      WEIR_TRY(stored_rows ? replay_rows(errors, begin, end, resolutions)
+                           : replay_group(errors, begin, end, resolutions));
       begin = end;
     }
     for (Resolution& resolution : resolutions) {
@@ -308,6 +313,38 @@ class SourceReplay {
     counts_.failed += counts.failed;
     if (log_) log_(source_.table.name + ": replayed " + std::to_string(counts_.replayed));
     return false;
+  }
+
+  // Rows of one partition that one sink refused: they have passed the SQL and go into that sink only.
+  Status replay_rows(const std::vector<StoredError>& errors, size_t begin, size_t end,
+                     std::vector<Resolution>& resolutions) {
+    const std::string& name = errors[begin].sink;
+    auto insert = std::find_if(inserts_.begin(), inserts_.end(),
+                               [&](const InsertPlan* each) { return each->sink->name == name; });
+    std::vector<ErrorRecord> failures;
+    if (insert != inserts_.end()) {
+      EventBatch batch = event_batch(errors, begin, end, clock_.now_us());
+      WEIR_ASSIGN(auto decoder, StoredRows::create(*(*insert)->sink));
+      WEIR_ASSIGN(auto rows, decoder->decode(batch, errors[begin].partition, failures));
+      if (rows != nullptr) WEIR_TRY(append(name, rows));
+    }
+    for (size_t i = begin; i < end; ++i) {
+      Resolution resolution;
+      resolution.error_id = errors[i].id;
+      resolution.resolved = insert != inserts_.end();
+      if (!resolution.resolved) {
+        resolution.code = "sink_refused";
+        resolution.message = "this file has no INSERT into '" + name + "' any more";
+      }
+      for (const ErrorRecord& failure : failures) {
+        if (failure.event != i - begin) continue;
+        resolution.resolved = false;
+        resolution.code = std::string(error_code_name(failure.code));
+        resolution.message = failure.message;
+      }
+      resolutions.push_back(std::move(resolution));
+    }
+    return {};
   }
 
   // Errors of one partition that are meant for the same INSERT, or for all.

@@ -14,7 +14,7 @@ struct ErrorRecord {
   std::string message;  // what was found and what was expected; no payload bytes beyond a short excerpt
   std::string field;    // JSON Pointer (RFC 6901) of the offending value, "" for the whole event
   int64_t byte = -1;    // offset of the offending byte in the payload; -1: not one place
-  int32_t ordinal = 1;  // of several rows that one sink refused of one event
+  std::string id_suffix;  // tells apart several errors of one event and sink: "/2"; usually empty
   std::string sink;     // only for errors of one INSERT (sql_eval, sink_refused): its name
 };
 

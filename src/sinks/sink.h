@@ -114,7 +114,7 @@ class TransactionalSink : public Sink {
 struct RefusedRows {
   std::string log_id;    // tells apart logs whose sequences begin anew (the state was lost)
   int64_t sequence = 0;  // of the commit that they were in; rises with each of one log
-  std::vector<std::string> app_ids;          // of that commit's ranges
+  std::vector<std::string> app_ids;          // of that commit's ranges, or replay's one app id
   std::shared_ptr<arrow::RecordBatch> rows;  // as appended, the hidden columns included
   std::vector<std::string> messages;         // by row: the target's words
 };

@@ -170,9 +170,9 @@ std::string replay_folder(const std::string& pipeline, const std::string& source
 }
 
 std::string error_id(const std::string& source, const std::string& partition, int64_t offset,
-                     const std::string& sink, int32_t ordinal) {
+                     const std::string& sink, const std::string& suffix) {
   return source + "/" + partition + "/" + std::to_string(offset) + (sink.empty() ? "" : "/" + sink) +
-         (ordinal > 1 ? "/" + std::to_string(ordinal) : "");
+         suffix;
 }
 
 struct ErrorRows::Builders {
@@ -187,7 +187,7 @@ Status ErrorRows::append(const ErrorOrigin& origin, const EventBatch& batch, con
   const Event& event = batch.events[error.event];
   Columns& columns = builders_->columns;
   columns.begin_row();
-  columns.text(error_id(origin.source, origin.partition, event.offset, error.sink, error.ordinal));
+  columns.text(error_id(origin.source, origin.partition, event.offset, error.sink, error.id_suffix));
   columns.text(origin.source);
   columns.text_or_null(error.sink, !error.sink.empty());
   columns.text(error_code_name(error.code));

@@ -25,9 +25,9 @@ std::string resolved_table_uri(const std::string& root, const std::string& pipel
 // Folder of replay's intents, relative to the root, ending in '/'.
 std::string replay_folder(const std::string& pipeline, const std::string& source);
 
-// "source/partition/offset", "/sink" where only one refused it, "/2" for its second row of that event.
+// "source/partition/offset", "/sink" where only one refused it, then ErrorRecord::id_suffix.
 std::string error_id(const std::string& source, const std::string& partition, int64_t offset,
-                     const std::string& sink, int32_t ordinal = 1);
+                     const std::string& sink, const std::string& suffix = "");
 
 struct ErrorOrigin {
   std::string pipeline;
