@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "runtime/set_tables.h"
 #include "runtime/tables.h"
 
 namespace weir {
@@ -81,8 +82,8 @@ int check(const CheckArguments& arguments, const Registry& registry) {
 int check_connectors(const PipelinePlan& plan) {
   int code = kExitOk;
   for (const auto& sink : plan.sinks) {
-    if (sink->schema == nullptr || !sink->connector->check) continue;  // no schema: no INSERT into it
-    note(sink->connector->check(sink_context(plan, *sink, Clock::real())), sink->location, code);
+    if (sink->schema == nullptr) continue;  // no INSERT into it
+    note(check_sink(plan, *sink, Clock::real()), sink->location, code);
   }
   for (const auto& source : plan.sources) {
     note(source->connector->create(source_context(plan, *source)).status(), source->table.location, code);

@@ -20,10 +20,13 @@ namespace weir {
 namespace {
 
 std::atomic<bool> stop_requested{false};
+std::atomic<bool> reload_requested{false};
 
 void on_signal(int) {
   if (stop_requested.exchange(true)) _exit(130);  // the second Ctrl-C does not wait for the drain
 }
+
+void on_reload(int) { reload_requested = true; }
 
 struct RunArguments {
   std::vector<std::string> files;
@@ -33,7 +36,13 @@ struct RunArguments {
 };
 
 struct Running {
-  std::unique_ptr<PipelinePlan> plan;
+  std::string file;
+  std::string name;
+  std::unique_ptr<PipelinePlan> plan;  // of the pipeline's thread, once it runs
+  std::mutex mutex;
+  std::unique_ptr<PipelinePlan>
+      changed;  // the file's next version, which the thread takes when it has drained
+  std::atomic<bool> stop{false};
   PipelineStats stats;
   Status status;
   std::atomic<bool> done{false};
@@ -79,7 +88,7 @@ std::string progress_line(Running& run, double seconds, int64_t now_ns) {
   if (seconds > 0) run.rate = std::max<double>(0, static_cast<double>(events - run.last_events) / seconds);
   run.last_events = events;
   int64_t lag = run.stats.lag;
-  return run.plan->spec.name + ": events=" + std::to_string(events) + " (" +
+  return run.name + ": events=" + std::to_string(events) + " (" +
          with_thousands(static_cast<int64_t>(run.rate)) + "/s)" + numbers(run.stats) +
          " lag=" + (lag < 0 ? std::string("?") : std::to_string(lag)) +
          " commits=" + std::to_string(run.stats.commits) + paused_text(run.stats, now_ns) +
@@ -98,9 +107,42 @@ void write_metrics(MetricsFile& file, const std::vector<std::unique_ptr<Running>
   failing = !written.ok();
 }
 
+// SIGHUP: reads the file anew. A version that does not do leaves the running one alone.
+void reload(Running& running, const Registry& registry, Screen& screen) {
+  auto changed = load_pipeline(running.file, registry);
+  Status usable;
+  if (changed == nullptr || check_connectors(*changed) != kExitOk) {
+    usable = Status::invalid("the file has errors");
+  } else if (changed->spec.name != running.name) {
+    usable = Status::invalid("the file now names another pipeline, '" + changed->spec.name + "'");
+  }
+  if (!usable.ok()) {
+    screen.log(running.name + ": " + running.file +
+               " was not taken over, the earlier version goes on: " + usable.message());
+    return;
+  }
+  std::lock_guard lock(running.mutex);
+  running.changed = std::move(changed);
+  running.stop = true;
+}
+
+// What was read before the change is committed under the earlier version, what comes after it is read by
+// the changed one.
+void run_versions(Running& running, const RunOptions& options) {
+  while (true) {
+    running.status = run_pipeline(*running.plan, options, running.stats, running.stop);
+    std::lock_guard lock(running.mutex);
+    if (!running.status.ok() || running.changed == nullptr || stop_requested) return;
+    running.plan = std::move(running.changed);
+    running.stop = false;
+    options.log("goes on with the changed " + running.file);
+  }
+}
+
 int run(const RunArguments& arguments, const Registry& registry) {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  std::signal(SIGHUP, on_reload);
   std::signal(SIGPIPE, SIG_IGN);
   std::vector<std::unique_ptr<Running>> pipelines;
   std::map<std::string, std::string> file_of_name;
@@ -109,7 +151,9 @@ int run(const RunArguments& arguments, const Registry& registry) {
     running->plan = load_pipeline(file, registry);
     if (running->plan == nullptr) return kExitInvalid;
     if (int wrong = check_connectors(*running->plan); wrong != kExitOk) return wrong;
-    auto [claimed, fresh] = file_of_name.emplace(running->plan->spec.name, file);
+    running->file = file;
+    running->name = running->plan->spec.name;
+    auto [claimed, fresh] = file_of_name.emplace(running->name, file);
     if (!fresh) {
       return report(Status::invalid(file + ": the pipeline name '" + claimed->first + "' is taken by " +
                                     claimed->second + ": give one of them another SET 'pipeline.name'"));
@@ -134,10 +178,8 @@ int run(const RunArguments& arguments, const Registry& registry) {
       RunOptions options;
       options.once = arguments.once;
       options.clock = &clock;
-      options.log = [&, pipeline](const std::string& line) {
-        screen.log(pipeline->plan->spec.name + ": " + line);
-      };
-      pipeline->status = run_pipeline(*pipeline->plan, options, pipeline->stats, stop_requested);
+      options.log = [&, pipeline](const std::string& line) { screen.log(pipeline->name + ": " + line); };
+      run_versions(*pipeline, options);
       if (!pipeline->status.ok()) stop_requested = true;
       pipeline->done = true;
       --running_count;
@@ -147,6 +189,13 @@ int run(const RunArguments& arguments, const Registry& registry) {
   int64_t metrics_due_ns = started_ns;
   while (running_count > 0) {
     clock.sleep(std::chrono::milliseconds(20));
+    if (stop_requested) {
+      for (auto& running : pipelines) running->stop = true;
+    } else if (reload_requested.exchange(false)) {
+      for (auto& running : pipelines) {
+        if (!running->done) reload(*running, registry, screen);
+      }
+    }
     int64_t now_ns = clock.monotonic_ns();
     if (metrics != nullptr && now_ns >= metrics_due_ns) {
       write_metrics(*metrics, pipelines, metrics_failing, screen);
@@ -171,11 +220,11 @@ int run(const RunArguments& arguments, const Registry& registry) {
   for (auto& running : pipelines) {
     char taken[32];
     std::snprintf(taken, sizeof taken, "%.3f", seconds);
-    screen.log((running->status.ok() ? "done " : "stopped ") + running->plan->spec.name +
+    screen.log((running->status.ok() ? "done " : "stopped ") + running->name +
                ": events=" + std::to_string(running->stats.events) + numbers(running->stats) +
                " commits=" + std::to_string(running->stats.commits) + " seconds=" + taken);
     if (running->status.ok()) continue;
-    screen.log("error: " + running->plan->spec.name + ": " + running->status.message());
+    screen.log("error: " + running->name + ": " + running->status.message());
     if (code == kExitOk) {
       code = exit_code(running->status);
       // What was fine as a file and failed later is not a usage error.
@@ -201,7 +250,9 @@ void add_run_command(CLI::App& app, const Registry& registry, int& exit) {
   command->add_option("--metrics", arguments->metrics,
                       "a file for Prometheus' text format, replaced every 5 s (docs/metrics.md)");
   command->footer(
-      "Examples:\n  weir run orders.sql\n  weir run --once files-to-lake.sql\n  weir run a.sql b.sql");
+      "Examples:\n  weir run orders.sql\n  weir run --once files-to-lake.sql\n  weir run a.sql "
+      "b.sql\n\nSIGHUP "
+      "reads the files anew: a changed version takes over at a commit, one with errors is not taken.");
   command->callback([arguments, &registry, &exit] { exit = run(*arguments, registry); });
 }
 

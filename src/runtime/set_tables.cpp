@@ -2,6 +2,8 @@
 
 #include <arrow/type.h>
 
+#include <filesystem>
+
 #include "config/data_type.h"
 #include "runtime/tables.h"
 #include "schema/schema_history.h"
@@ -15,6 +17,25 @@ std::vector<SchemaColumn> columns_of(const SinkPlan& sink) {
     columns.push_back({field->name(), sql_type(*field->type()), field->nullable()});
   }
   return columns;
+}
+
+// " (version 3 of its columns, since …, against this file's version 4: …)"; empty when there is no earlier
+// version, or it cannot be read: these are only words.
+std::string version_words(const PipelinePlan& plan, const SinkPlan& sink) {
+  const std::string root = plan.spec.settings.string("state.path");
+  std::error_code error;
+  if (!root.starts_with("s3://") && !std::filesystem::exists(root + "/" + plan.spec.name, error)) return "";
+  auto objects = open_state_objects(plan);
+  if (!objects.ok()) return "";
+  auto last = SchemaHistory(**objects, plan.spec.name, sink.name).newest();
+  if (!last.ok() || last->number == 0) return "";
+  std::string changes;
+  for (const std::string& change : schema_changes(last->columns, columns_of(sink))) {
+    changes += (changes.empty() ? "" : "; ") + change;
+  }
+  if (changes.empty()) return "";
+  return " (version " + std::to_string(last->number) + " of its columns, since " + last->since +
+         ", against this file's version " + std::to_string(last->number + 1) + ": " + changes + ")";
 }
 
 }  // namespace
@@ -34,7 +55,7 @@ Result<std::unique_ptr<SetTables>> SetTables::open(const PipelinePlan& plan, con
                                                    const RunOptions& options) {
   std::unique_ptr<SetTables> tables(new SetTables(plan, set));
   WEIR_ASSIGN(tables->state_objects_, open_state_objects(plan));
-  WEIR_TRY(tables->check_sinks(options));
+  WEIR_TRY(check_sinks(plan, set, *options.clock));
   WEIR_TRY(tables->open_sinks(options));
   WEIR_TRY(tables->record_schemas(options));
   tables->choose_authority();
@@ -44,22 +65,17 @@ Result<std::unique_ptr<SetTables>> SetTables::open(const PipelinePlan& plan, con
   return tables;
 }
 
-Status SetTables::check_sinks(const RunOptions& options) {
-  for (const SinkPlan* sink : set_.sinks) {
-    Status checked = sink->connector->check(sink_context(plan_, *sink, *options.clock));
-    if (checked.ok()) continue;
-    if (checked.code() != Code::invalid) return checked.with_context("sink '" + sink->name + "'");
-    WEIR_ASSIGN(auto last, SchemaHistory(*state_objects_, plan_.spec.name, sink->name).newest());
-    std::string versions;
-    for (const std::string& change : schema_changes(last.columns, columns_of(*sink))) {
-      versions += (versions.empty() ? "" : "; ") + change;
-    }
-    if (last.number > 0 && !versions.empty()) {
-      versions = " (version " + std::to_string(last.number) + " of its columns, since " + last.since +
-                 ", against this file's version " + std::to_string(last.number + 1) + ": " + versions + ")";
-      return Status(checked.code(), "sink '" + sink->name + "': " + checked.message() + versions);
-    }
-    return checked.with_context("sink '" + sink->name + "'");
+Status check_sink(const PipelinePlan& plan, const SinkPlan& sink, const Clock& clock) {
+  if (!sink.connector->check) return {};
+  Status checked = sink.connector->check(sink_context(plan, sink, clock));
+  if (checked.code() != Code::invalid) return checked;
+  return Status::invalid(checked.message() + version_words(plan, sink));
+}
+
+Status check_sinks(const PipelinePlan& plan, const SetPlan& set, const Clock& clock) {
+  for (const SinkPlan* sink : set.sinks) {
+    Status checked = check_sink(plan, *sink, clock);
+    if (!checked.ok()) return checked.with_context("sink '" + sink->name + "'");
   }
   return {};
 }

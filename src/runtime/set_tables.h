@@ -30,6 +30,11 @@ using Stands = std::map<std::string, int64_t>;  // app id -> next offset
 // marks of the plan, the authority, replay and refused rows.
 Stands positions_in(const Stands& stands);
 
+// Can the sink store what the file gives it? Changes nothing. invalid names the version of the columns that
+// the sink was last opened with, and this file's.
+Status check_sink(const PipelinePlan& plan, const SinkPlan& sink, const Clock& clock);
+Status check_sinks(const PipelinePlan& plan, const SetPlan& set, const Clock& clock);
+
 class SetTables {
  public:
   static Result<std::unique_ptr<SetTables>> open(const PipelinePlan& plan, const SetPlan& set,
@@ -52,7 +57,6 @@ class SetTables {
 
  private:
   SetTables(const PipelinePlan& plan, const SetPlan& set) : plan_(plan), set_(set) {}
-  Status check_sinks(const RunOptions& options);
   Status open_sinks(const RunOptions& options);
   Status record_schemas(const RunOptions& options);
   Status open_error_lake(const RunOptions& options);

@@ -55,13 +55,13 @@ SinkContext resolution_sink_context(const PipelinePlan& plan, const Clock& clock
                    clock);
 }
 
-Result<std::unique_ptr<Sink>> create_sink(const PipelinePlan& plan, const SinkPlan& sink,
-                                          const Clock& clock,
+Result<std::unique_ptr<Sink>> create_sink(const PipelinePlan& plan, const SinkPlan& sink, const Clock& clock,
                                           const std::function<void(const std::string&)>& log) {
   SinkContext context = sink_context(plan, sink, clock);
   context.log = log;
   context.open_state = [&plan, name = sink.name] {
-    return open_objects(plan, plan.spec.settings.string("state.path") + "/" + plan.spec.name + "/sinks/" + name);
+    return open_objects(plan,
+                        plan.spec.settings.string("state.path") + "/" + plan.spec.name + "/sinks/" + name);
   };
   context.store_refused = [&plan, &clock, name = sink.name](const RefusedRows& refused) {
     return store_refused_rows(plan, name, refused, clock);

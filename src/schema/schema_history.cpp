@@ -74,7 +74,8 @@ Result<int32_t> SchemaHistory::record(const std::vector<SchemaColumn>& columns, 
                  {"since", format_timestamp_us(now_us)},
                  {"columns", Json::array()}};
     for (const SchemaColumn& column : columns) {
-      json["columns"].push_back({{"name", column.name}, {"type", column.type}, {"nullable", column.nullable}});
+      json["columns"].push_back(
+          {{"name", column.name}, {"type", column.type}, {"nullable", column.nullable}});
     }
     char name[16];
     std::snprintf(name, sizeof name, "/%06d.json", number);

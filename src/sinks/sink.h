@@ -112,9 +112,9 @@ class TransactionalSink : public Sink {
 
 // Rows that the target refused, found one by one.
 struct RefusedRows {
-  std::string log_id;    // tells apart logs whose sequences begin anew (the state was lost)
-  int64_t sequence = 0;  // of the commit that they were in; rises with each of one log
-  std::vector<std::string> app_ids;          // of that commit's ranges, or replay's one app id
+  std::string log_id;                // tells apart logs whose sequences begin anew (the state was lost)
+  int64_t sequence = 0;              // of the commit that they were in; rises with each of one log
+  std::vector<std::string> app_ids;  // of that commit's ranges, or replay's one app id
   std::shared_ptr<arrow::RecordBatch> rows;  // as appended, the hidden columns included
   std::vector<std::string> messages;         // by row: the target's words
 };
@@ -131,8 +131,8 @@ struct SinkContext {
   // Objects that survive this process, of this sink alone: <state.path>/<pipeline>/sinks/<table>/. Not set
   // for checks.
   std::function<Result<std::unique_ptr<ObjectStore>>()> open_state;
-  // Puts rows into the error lake, durably and once per (sink, log_id, sequence), however often it is called with
-  // the same. The source is acknowledged past them only after that. Not set for checks.
+  // Puts rows into the error lake, durably and once per (sink, log_id, sequence), however often it is called
+  // with the same. The source is acknowledged past them only after that. Not set for checks.
   std::function<Status(const RefusedRows&)> store_refused;
   std::function<void(const std::string&)> log;  // one line for the operator; may be empty. Never a secret
 };
