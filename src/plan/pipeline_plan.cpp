@@ -99,9 +99,11 @@ class Planner {
     specs.insert(specs.end(), source->format->options.begin(), source->format->options.end());
     const auto& budget_specs = error_budget_option_specs();
     specs.insert(specs.end(), budget_specs.begin(), budget_specs.end());
+    const size_t problems = diagnostics_.entries().size();
     source->options = validate_options("connector '" + connector.name + "' with format '" + format_name + "'",
                                        specs, table.options, table.location, diagnostics_);
-    source->error_budget = plan_error_budget(source->options, plan_->spec.settings, diagnostics_);
+    if (diagnostics_.entries().size() == problems)
+      source->error_budget = plan_error_budget(source->options, plan_->spec.settings, diagnostics_);
     bridge::PlanTable planned;
     planned.name = table.name;
     arrow::FieldVector fields;
