@@ -246,7 +246,8 @@ Result<std::string> create_statement(const TableName& name, const arrow::Schema&
     columns += (columns.empty() ? "" : ", ") + definition;
   }
   if (defaults.positions) {
-    columns += std::string(", ") + kPartitionColumn + " LowCardinality(String), " + kOffsetColumn + " Int64";
+    columns += std::string(", ") + kPartitionColumn +
+               (defaults.old_server ? " String, " : " LowCardinality(String), ") + kOffsetColumn + " Int64";
     if (defaults.sequence) {
       // The index makes "is this commit here?" cheap in a large table.
       columns += std::string(", ") + kSequenceColumn + " UInt64, INDEX _weir_seq_range " + kSequenceColumn +

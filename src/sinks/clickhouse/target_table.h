@@ -44,6 +44,7 @@ struct TableDefaults {
   bool positions = true;    // _weir_partition and _weir_offset
   bool sequence = true;     // _weir_seq
   bool deduplicate = true;  // a window of deduplication tokens
+  bool old_server = false;  // LowCardinality is not to be had
 };
 
 // The statement that makes the table for rows of `schema` (without hidden columns). invalid: a column that no

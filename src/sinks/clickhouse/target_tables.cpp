@@ -88,7 +88,9 @@ TargetTables::TargetTables(TargetSettings settings, ClickHouseConnection& connec
     : settings_(std::move(settings)),
       connection_(connection),
       pattern_(std::move(pattern)),
-      appended_(with_hidden(*settings_.schema)) {}
+      appended_(with_hidden(*settings_.schema)) {
+  settings_.defaults.old_server = !connection_.knows_setting("insert_deduplication_token");
+}
 
 Result<std::unique_ptr<TargetTables>> TargetTables::create(TargetSettings settings,
                                                            ClickHouseConnection& connection) {
@@ -119,6 +121,7 @@ Result<std::string> TargetTables::pin_servers(const std::string& known) {
                            " that rows went to so far. Name the servers of one replica set in 'url', or one "
                            "server");
   }
+  if (here.table.empty()) return known;  // there is no table yet: nothing to compare, nowhere to insert
   connection_.set_identity([here, name, refused,
                             first = connection_.url()](ClickHouseConnection& candidate) -> Status {
     WEIR_ASSIGN(TableIdentity other, table_identity(candidate, name));
@@ -127,7 +130,7 @@ Result<std::string> TargetTables::pin_servers(const std::string& known) {
                            " as " + first + ". Name the servers of one replica set in 'url', or one server");
   });
   WEIR_TRY(connection_.verify_all());
-  return here.table.empty() ? std::string() : here.to_string();
+  return here.to_string();
 }
 
 Status TargetTables::check_table(const TargetTable& table) {

@@ -1,0 +1,305 @@
+"""The ClickHouse sink on ClickHouse's own engine: exactly once over crashes and lost answers, and what it says."""
+
+import json
+import shutil
+import threading
+
+import pytest
+from case import event, events, publish
+from servers import ClickHouseError, ClickHouseFront, Proxy
+
+POINTS = ("before_intent", "after_intent", "after_insert", "before_finish", "after_finish")
+COLUMNS = "id BIGINT NOT NULL, name STRING, amount DECIMAL(12,2)"
+
+
+class Target:
+    """A table of its own in the shared server, and pipelines from a file or a stream into it."""
+
+    def __init__(self, server, case):
+        self.server, self.case = server, case
+        self.name = f"{case.stream.lower()}_out"
+
+    def sink(self, options="", url=None):
+        return (f"CREATE TABLE sink WITH ('connector'='clickhouse', 'url'='{url or self.server.http_url}', "
+                f"'table'='{self.name}', 'retry.first-wait'='10 ms', 'commit-interval'='50 ms'{options});\n")
+
+    def pipeline(self, source, options="", url=None, columns=COLUMNS, select="*", file="p.sql", settings=None):
+        return self.case.write(file, self.case.settings(file.removesuffix(".sql"), **(settings or {})) + (
+            f"CREATE TABLE events ({columns}) WITH ({source});\n"
+            f"{self.sink(options, url)}INSERT INTO sink SELECT {select} FROM events;\n"))
+
+    def file_pipeline(self, messages=None, *arguments, **more):
+        if messages is not None:
+            (self.case.folder / "in.ndjson").write_bytes(b"\n".join(messages) + b"\n")
+        path = self.case.folder / "in.ndjson"
+        return self.pipeline(f"'connector'='file', 'path'='{path}', 'format'='json'", *arguments, **more)
+
+    def nats_pipeline(self, nats, *arguments, **more):
+        return self.pipeline(f"'connector'='nats', 'url'='{nats.url}', 'stream'='{self.case.stream}', "
+                             "'format'='json'", *arguments, **more)
+
+    def ids(self, table=None):
+        return [row[0] for row in self.server.rows(f"SELECT id FROM default.{table or self.name} ORDER BY id")]
+
+    def create(self, columns, engine="MergeTree ORDER BY tuple() SETTINGS non_replicated_deduplication_window = 100"):
+        self.server.query(f"CREATE TABLE default.{self.name} ({columns}) ENGINE = {engine}")
+
+    def restart_state(self):
+        self.server.query(f"DROP TABLE IF EXISTS default.{self.name}")
+        shutil.rmtree(self.case.folder / "state", ignore_errors=True)
+        shutil.rmtree(self.case.folder / "errors", ignore_errors=True)
+
+    def refused(self):
+        return sorted((json.loads(row["payload"])["id"], row["sink"], row["code"]) for row in self.case.error_rows())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with ClickHouseFront(tmp_path_factory.mktemp("clickhouse"), users={"writer": "s3cret-word"}) as server:
+        yield server
+
+
+@pytest.fixture
+def target(server, case):
+    server.clear_faults()
+    return Target(server, case)
+
+
+def test_rows_become_visible_within_the_interval_and_can_be_traced(target, shared_nats, running, eventually):
+    publish(shared_nats.url, target.case.stream, events(1, 50))
+    target.nats_pipeline(shared_nats)
+    running("p.sql")
+    eventually(lambda: target.ids() == list(range(1, 51)))
+    publish(shared_nats.url, target.case.stream, events(51, 60))
+    eventually(lambda: target.ids() == list(range(1, 61)))
+    rows = target.server.rows(f"SELECT id, name, toString(amount), _weir_offset FROM {target.name} ORDER BY id LIMIT 2")
+    assert rows == [(1, "n1", "0.25", 1), (2, "n2", "0.5", 2)]
+    insert = target.server.requests(f"INSERT INTO `default`.`{target.name}`")[0]
+    assert insert["settings"]["async_insert"] == "0" and insert["settings"]["insert_deduplication_token"]
+    assert insert["encoding"] == "lz4"
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_each_step_neither_loses_nor_doubles(target, point):
+    target.file_pipeline(events(1, 200))
+    target.case.once("p.sql", expect=-9, env={"WEIR_CRASH_POINT": f"clickhouse.{point}:1"})
+    target.case.once("p.sql")
+    assert target.ids() == list(range(1, 201))
+    target.case.once("p.sql")
+    assert target.ids() == list(range(1, 201))
+
+
+def test_lost_answers_do_not_double(target):
+    target.file_pipeline(events(1, 100))
+    target.server.fault("drop", when="after", count=3)
+    target.case.once("p.sql")
+    assert target.ids() == list(range(1, 101))
+    assert len(target.server.requests(f"INSERT INTO `default`.`{target.name}`")) == 4
+
+
+@pytest.mark.parametrize("code", [252, 241, 164, 242, 202])
+def test_a_server_that_cannot_take_it_now_is_waited_for(target, code, running, eventually):
+    target.file_pipeline(events(1, 20), ", 'retry.max-attempts'='2'")
+    target.server.fault("fail", code=code, count=5)
+    process = running("p.sql", "--once")
+    eventually(lambda: process.poll() is not None, timeout_s=30)
+    assert process.returncode == 0, process.said()
+    assert target.ids() == list(range(1, 21))
+    assert f"code {code}" in process.said() and "trying again" in process.said()
+
+
+def test_a_wrong_password_ends_with_words_and_shows_none(target):
+    target.file_pipeline(events(1, 5), ", 'username'='writer', 'password'='not-the-word'")
+    refused = target.case.once("p.sql", expect=None)
+    assert refused.returncode not in (0, -9)
+    said = refused.stdout + refused.stderr
+    assert "516" in said and target.server.http_url in said and "not-the-word" not in said
+    target.file_pipeline(None, ", 'username'='writer', 'password'='s3cret-word'")
+    target.case.once("p.sql")
+    assert target.ids() == list(range(1, 6))
+
+
+def test_rows_that_the_server_refuses_are_found_and_the_others_stored(target):
+    target.create("id Int64, name String, amount Decimal(12,2), CONSTRAINT positive CHECK amount > 0")
+    bad = {3, 77, 78, 200}
+    target.file_pipeline([event(i, amount=-1 if i in bad else 1) for i in range(1, 201)])
+    target.case.once("p.sql")
+    assert target.ids() == [i for i in range(1, 201) if i not in bad]
+    assert target.refused() == [(i, "sink", "sink_refused") for i in sorted(bad)]
+    assert "positive" in target.case.error_rows()[0]["message"]
+    target.case.once("p.sql")
+    assert len(target.case.error_rows()) == 4
+
+
+@pytest.mark.parametrize("point", ["split:1", "split:2", "split:7", "after_insert:3", "after_refused:1",
+                                   "before_finish:1", "after_finish:1"])
+def test_a_kill_while_rows_are_refused(target, point):
+    target.create("id Int64, name String, amount Decimal(12,2), CONSTRAINT positive CHECK amount > 0")
+    bad = {3, 77}
+    target.file_pipeline([event(i, amount=-1 if i in bad else 1) for i in range(1, 101)])
+    target.case.once("p.sql", expect=-9, env={"WEIR_CRASH_POINT": f"clickhouse.{point}"})
+    target.case.once("p.sql")
+    assert target.ids() == [i for i in range(1, 101) if i not in bad]
+    assert [row[0] for row in target.refused()] == sorted(bad)
+
+
+def test_a_value_that_no_column_holds_goes_to_the_error_lake(target):
+    target.create("id UInt8, name Nullable(String), amount Nullable(Decimal(12,2))")
+    target.file_pipeline([event(1), event(2, id=300), event(3)])
+    target.case.once("p.sql")
+    assert target.ids() == [1, 3]
+    rows = target.case.error_rows()
+    assert len(rows) == 1 and rows[0]["code"] == "sink_refused" and "id" in rows[0]["message"]
+
+
+def test_an_existing_table_that_does_not_fit_is_explained_column_by_column(target):
+    target.create("id Array(Int64), name DateTime, amount Decimal(12,2)")
+    target.file_pipeline(events(1, 3))
+    refused = target.case.once("p.sql", expect=2)
+    assert "column id: BIGINT cannot be stored in Array(Int64)" in refused.stderr
+    assert "column name: STRING cannot be stored in DateTime" in refused.stderr
+    assert "column amount" not in refused.stderr
+
+
+def test_missing_columns_are_added_or_refused(target):
+    target.create("id Int64")
+    target.file_pipeline(events(1, 3), ", 'schema-evolution'='none'")
+    refused = target.case.once("p.sql", expect=2)
+    assert "name" in refused.stderr and "amount" in refused.stderr
+    target.file_pipeline(None)
+    target.case.once("p.sql")
+    assert target.server.rows(f"SELECT id, name FROM {target.name} ORDER BY id")[0] == (1, "n1")
+
+
+def test_a_table_without_a_window_is_refused_with_the_way_out(target):
+    target.create("id Int64, name Nullable(String), amount Nullable(Decimal(12,2))", "MergeTree ORDER BY tuple()")
+    target.file_pipeline(events(1, 3))
+    refused = target.case.once("p.sql", expect=2)
+    assert "MODIFY SETTING non_replicated_deduplication_window" in refused.stderr
+    target.file_pipeline(None, ", 'delivery'='at-least-once'")
+    target.case.once("p.sql")
+    assert target.ids() == [1, 2, 3]
+    assert "at least once" in target.case.weir.run(["check", "p.sql"], cwd=target.case.folder).stdout
+
+
+def test_a_view_whose_target_would_double_is_refused(target):
+    columns = "id Int64, name Nullable(String), amount Nullable(Decimal(12,2))"
+    target.create(columns)
+    name = target.name
+    target.server.query(f"CREATE TABLE {name}_view (id Int64) ENGINE = MergeTree ORDER BY id")
+    target.server.query(f"CREATE MATERIALIZED VIEW {name}_mv TO {name}_view AS SELECT id FROM {name}")
+    target.file_pipeline(events(1, 20))
+    refused = target.case.once("p.sql", expect=2)
+    assert f"default.{name}_mv" in refused.stderr and "MODIFY SETTING" in refused.stderr
+    target.server.query(f"ALTER TABLE {name}_view MODIFY SETTING non_replicated_deduplication_window = 100")
+    target.server.fault("drop", when="after", count=2)
+    target.case.once("p.sql")
+    assert target.ids() == target.ids(f"{name}_view") == list(range(1, 21))
+
+
+def test_a_server_that_is_killed_and_comes_back(target, tmp_path, shared_nats, running, eventually):
+    with ClickHouseFront(tmp_path / "own") as own:
+        target.server = own
+        publish(shared_nats.url, target.case.stream, events(1, 100))
+        target.nats_pipeline(shared_nats, ", 'retry.max-attempts'='2'")
+        process = running("p.sql")
+        eventually(lambda: target.ids() == list(range(1, 101)))
+        own.kill9()
+        publish(shared_nats.url, target.case.stream, events(101, 200))
+        eventually(lambda: "trying again" in process.said() or "retrying" in process.said())
+        own.restart()
+        eventually(lambda: target.ids() == list(range(1, 201)), timeout_s=30)
+
+
+def test_the_next_url_is_taken_when_one_does_not_answer(target):
+    proxy = Proxy(target.server.port)
+    try:
+        urls = f"http://127.0.0.1:{proxy.port},{target.server.http_url}"
+        # The engine's database `default` gives tables no UUID, by which two addresses of one server are known.
+        options = f", 'database'='{target.name}_db'"
+        target.file_pipeline(events(1, 10), options, url=urls)
+        target.case.once("p.sql")
+        proxy.refuse()
+        target.file_pipeline(events(1, 30), options, url=urls)
+        target.case.once("p.sql")
+        rows = target.server.rows(f"SELECT id FROM {target.name}_db.{target.name} ORDER BY id")
+        assert [row[0] for row in rows] == list(range(1, 31))
+    finally:
+        proxy.close()
+
+
+def test_an_unreplicated_second_server_is_refused(target, tmp_path):
+    with ClickHouseFront(tmp_path / "other") as other:
+        target.file_pipeline(events(1, 10), url=f"{target.server.http_url},{other.http_url}")
+        refused = target.case.once("p.sql", expect=1)
+        assert "unreplicated" in refused.stderr and other.http_url in refused.stderr
+        with pytest.raises(ClickHouseError):
+            other.rows(f"SELECT * FROM default.{target.name}")
+
+
+def test_a_lost_state_is_said(target):
+    target.file_pipeline(events(1, 10))
+    target.case.once("p.sql")
+    shutil.rmtree(target.case.folder / "state")
+    again = target.case.once("p.sql")
+    assert "earlier sink log" in again.stderr and "at least once" in again.stderr
+
+
+def test_one_stream_many_tables(target):
+    messages = [event(i, name=["a", "b`c", "d e"][i % 3]) for i in range(1, 31)] + [event(31, name=None)]
+    many = target.name + "_{name}"
+    options = ", 'max-tables'='3'"
+    text = target.file_pipeline(messages, options).read_text().replace(f"'{target.name}'", f"'{many}'")
+    target.case.write("p.sql", text)
+    target.case.once("p.sql", expect=-9, env={"WEIR_CRASH_POINT": "clickhouse.after_insert:2"})
+    target.case.once("p.sql")
+    for index, value in enumerate(["a", "b\\`c", "d e"]):
+        assert target.ids(f"`{target.name}_{value}`") == [i for i in range(1, 31) if i % 3 == index]
+    assert [row[0] for row in target.refused()] == [31]
+    with open(target.case.folder / "in.ndjson", "ab") as more:
+        more.write(event(32, name="fourth") + b"\n" + event(33, name="a") + b"\n")
+    target.case.once("p.sql")
+    assert [row[0] for row in target.refused()] == [31, 32]
+    assert 33 in target.ids(f"`{target.name}_a`")
+
+
+def test_two_workers_with_one_log(target, shared_nats, running, eventually):
+    """Replay beside a running pipeline: both write entries into the same log."""
+    messages = [event(i, amount="bad" if i % 10 == 0 else 1) for i in range(1, 101)]
+    publish(shared_nats.url, target.case.stream, messages)
+    target.nats_pipeline(shared_nats)
+    running("p.sql")
+    good = [i for i in range(1, 101) if i % 10]
+    eventually(lambda: target.ids() == good and len(target.case.error_rows()) == 10)
+    mended = (target.case.folder / "p.sql").read_text().replace("amount DECIMAL(12,2)", "amount STRING")
+    assert mended != (target.case.folder / "p.sql").read_text()
+    stop = threading.Event()
+
+    def keep_publishing():
+        number = 101
+        while not stop.is_set() and number < 400:
+            publish(shared_nats.url, target.case.stream, events(number, number + 9))
+            number += 10
+        target.last = number
+    publisher = threading.Thread(target=keep_publishing)
+    publisher.start()
+    try:
+        replay = target.case.errors("p.sql", "replay", expect=None)
+        assert "replayed=10" in replay.stdout, replay.stdout + replay.stderr
+    finally:
+        stop.set()
+        publisher.join()
+    expected = sorted(good + list(range(101, target.last)))
+    eventually(lambda: target.ids() == expected)
+
+
+def test_the_genuine_old_server_takes_it_at_least_once(case, old_clickhouse):
+    target = Target(old_clickhouse, case)
+    columns = "id BIGINT NOT NULL, name STRING"
+    target.file_pipeline(events(1, 50), columns=columns)
+    refused = case.once("p.sql", expect=2)
+    assert "insert_deduplication_token" in refused.stderr and "at-least-once" in refused.stderr
+    # It knows neither lz4 nor zstd as a Content-Encoding.
+    target.file_pipeline(None, ", 'delivery'='at-least-once', 'compression'='gzip'", columns=columns)
+    case.once("p.sql")
+    assert target.ids() == list(range(1, 51))
