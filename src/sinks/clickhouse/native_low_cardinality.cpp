@@ -20,35 +20,33 @@ uint64_t mixed(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
+// A text as two words: for up to 16 bytes they and the length tell it whole, above they are hashes.
+struct TextKey {
+  uint64_t low = 0;
+  uint64_t high = 0;
+  uint64_t hash = 0;
+};
+
 // Not seeded: a block's bytes must be the same each time. Rows that collide on purpose cost time only.
-uint64_t hash_of(std::string_view text) {
+inline TextKey key_of(std::string_view text) {
   constexpr uint64_t kFirst = 0x9E3779B97F4A7C15u, kSecond = 0xD6E8FEB86659FD93u;
   const auto* at = reinterpret_cast<const uint8_t*>(text.data());
   size_t left = text.size();
+  TextKey key;
   uint64_t hash = kFirst ^ left;
   for (; left > 16; left -= 8, at += 8) hash = mixed(hash ^ load<uint64_t>(at), kSecond);
-  uint64_t low = 0, high = 0;
   if (left >= 8) {
-    low = load<uint64_t>(at);
-    high = load<uint64_t>(at + left - 8);
+    key.low = load<uint64_t>(at);
+    key.high = load<uint64_t>(at + left - 8);
   } else if (left >= 4) {
-    low = load<uint32_t>(at);
-    high = load<uint32_t>(at + left - 4);
+    key.low = load<uint32_t>(at);
+    key.high = load<uint32_t>(at + left - 4);
   } else if (left > 0) {
-    low = static_cast<uint64_t>(at[0]) << 16 | static_cast<uint64_t>(at[left / 2]) << 8 | at[left - 1];
+    key.low = static_cast<uint64_t>(at[0]) << 16 | static_cast<uint64_t>(at[left / 2]) << 8 | at[left - 1];
   }
-  return mixed(hash ^ low, kSecond ^ high);
-}
-
-bool same_text(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  if (a.size() >= 8 && a.size() <= 16) {
-    const auto *x = reinterpret_cast<const uint8_t*>(a.data()),
-               *y = reinterpret_cast<const uint8_t*>(b.data());
-    size_t last = a.size() - 8;
-    return load<uint64_t>(x) == load<uint64_t>(y) && load<uint64_t>(x + last) == load<uint64_t>(y + last);
-  }
-  return std::memcmp(a.data(), b.data(), a.size()) == 0;
+  key.hash = mixed(hash ^ key.low, kSecond ^ key.high);
+  if (text.size() > 16) key.low = hash;
+  return key;
 }
 
 // Texts -> numbers in order of their first appearance. Keys point into the caller's memory.
@@ -67,15 +65,20 @@ class Dictionary {
     return static_cast<uint32_t>(keys_.size() - 1);
   }
 
-  uint32_t number_of(std::string_view text) {
-    const uint64_t hash = hash_of(text);
+  void prefetch(const TextKey& key) const { __builtin_prefetch(&slots_[key.hash & (slots_.size() - 1)]); }
+
+  uint32_t number_of(std::string_view text, const TextKey& key) {
     const size_t mask = slots_.size() - 1;
-    const auto tag = static_cast<uint32_t>(hash >> 32);
-    for (size_t at = hash & mask;; at = (at + 1) & mask) {
+    const auto length = static_cast<uint32_t>(text.size());
+    for (size_t at = key.hash & mask;; at = (at + 1) & mask) {
       Slot& slot = slots_[at];
-      if (slot.number_plus_one == 0) return insert(&slot, tag, text);
-      if (slot.tag == tag && same_text(keys_[slot.number_plus_one - 1], text))
-        return slot.number_plus_one - 1;
+      if (slot.low == key.low && slot.high == key.high && slot.length == length &&
+          slot.number_plus_one != 0) {
+        if (length <= 16 || same_bytes(keys_[slot.number_plus_one - 1], text))
+          return slot.number_plus_one - 1;
+      } else if (slot.number_plus_one == 0) {
+        return insert(&slot, key, text);
+      }
     }
   }
 
@@ -84,14 +87,20 @@ class Dictionary {
  private:
   static constexpr size_t kMaxKeptSlots = 1 << 18;
   struct Slot {
-    uint32_t tag = 0;
+    uint64_t low = 0;
+    uint64_t high = 0;
+    uint32_t length = 0;
     uint32_t number_plus_one = 0;
   };
 
-  uint32_t insert(Slot* slot, uint32_t tag, std::string_view text) {
+  static bool same_bytes(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), b.size()) == 0;
+  }
+
+  uint32_t insert(Slot* slot, const TextKey& key, std::string_view text) {
     keys_.push_back(text);
     const auto number = static_cast<uint32_t>(keys_.size() - 1);
-    *slot = {tag, number + 1};
+    *slot = {key.low, key.high, static_cast<uint32_t>(text.size()), number + 1};
     if (keys_.size() * 2 > slots_.size()) grow();
     return number;
   }
@@ -102,7 +111,7 @@ class Dictionary {
     const size_t mask = slots_.size() - 1;
     for (const Slot& slot : old) {
       if (slot.number_plus_one == 0) continue;
-      size_t at = hash_of(keys_[slot.number_plus_one - 1]) & mask;
+      size_t at = key_of(keys_[slot.number_plus_one - 1]).hash & mask;
       while (slots_[at].number_plus_one != 0) at = (at + 1) & mask;
       slots_[at] = slot;
     }
@@ -149,8 +158,15 @@ class LowCardinalityColumn : public NativeColumn {
       if (piece.length == 0) continue;
       const bool nulls = may_have_nulls(piece);
       with_texts(piece, [&](const auto& texts) {
-        for (int64_t i = 0; i < piece.length; ++i) {
-          number[i] = nulls && is_null(piece, i) ? null_number() : dictionary_.number_of(texts(i));
+        // Keys of a few rows first, so that their slots are on the way when they are looked up.
+        TextKey keys[kAhead];
+        for (int64_t from = 0; from < piece.length; from += kAhead) {
+          const int64_t count = std::min(kAhead, piece.length - from);
+          for (int64_t i = 0; i < count; ++i) dictionary_.prefetch(keys[i] = key_of(texts(from + i)));
+          for (int64_t i = from; i < from + count; ++i) {
+            number[i] =
+                nulls && is_null(piece, i) ? null_number() : dictionary_.number_of(texts(i), keys[i - from]);
+          }
         }
       });
       if (!nullable_ && !null_fits_) refuse_nulls(piece, first, refused);
@@ -159,7 +175,8 @@ class LowCardinalityColumn : public NativeColumn {
     }
   }
 
-  uint32_t null_number() { return nullable_ ? 0 : dictionary_.number_of(std::string_view()); }
+  uint32_t null_number() { return nullable_ ? 0 : number_of(std::string_view()); }
+  uint32_t number_of(std::string_view text) { return dictionary_.number_of(text, key_of(text)); }
 
   // Values of one width: written by their own node first, then told apart by their bytes.
   void number_values(Pieces pieces, Refusals* refused) {
@@ -170,8 +187,7 @@ class LowCardinalityColumn : public NativeColumn {
     for (const Piece& piece : pieces) {
       const bool nulls = nullable_ && may_have_nulls(piece);
       for (int64_t i = 0; i < piece.length; ++i, value += width_) {
-        number[i] =
-            nulls && is_null(piece, i) ? 0 : dictionary_.number_of({value, static_cast<size_t>(width_)});
+        number[i] = nulls && is_null(piece, i) ? 0 : number_of({value, static_cast<size_t>(width_)});
       }
       number += piece.length;
     }
@@ -196,6 +212,8 @@ class LowCardinalityColumn : public NativeColumn {
     if (index_type == 1) put_indexes<uint16_t>(numbers_, out);
     if (index_type == 2) put_indexes<uint32_t>(numbers_, out);
   }
+
+  static constexpr int64_t kAhead = 32;
 
   int64_t width_;  // of a value; 0: String
   bool nullable_;
