@@ -48,7 +48,7 @@ test: ## unit tests, style invariants, golden pipelines, integration on real ser
 	@tools/setup servers
 	@tools/run-tests --build $(BUILD) --jobs $(JOBS) --seeds $(SEEDS)
 
-crash: build ## kill -9 on real NATS and MinIO: make crash SEEDS=200
+crash: build ## kill -9 on real NATS, Kafka, ClickHouse, MinIO: make crash SEEDS=200
 	@tools/setup servers
 	@echo "crash: $(SEEDS) seeds, the workloads in turn"
 	@$(PYTHON) tests/crash/crash.py --seeds $(SEEDS)

@@ -10,6 +10,7 @@ killed, which servers crash too. Workloads are the files in tests/crash/workload
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import queue
@@ -53,16 +54,13 @@ def jobs_of(arguments, workloads):
             for number in range(arguments.seeds)]
 
 
-def work(number, weir, folder, jobs, outcomes):
-    """One worker process: takes jobs until there is none."""
+def work(number, weir, folder, queues, outcomes):
+    """One worker process: takes jobs until there is none, of its own kind first."""
     workloads = load_workloads()
     slot = Slot(Path(folder) / f"servers-{number}")
     try:
-        while True:
-            try:
-                name, seed = jobs.get_nowait()
-            except queue.Empty:
-                break
+        while job := next_job(queues):
+            name, seed = job
             run = SeedRun(weir, slot, workloads[name], plan(workloads[name], seed), Path(folder) / f"{name}-{seed}")
             try:
                 outcome = run.run()
@@ -77,15 +75,25 @@ def work(number, weir, folder, jobs, outcomes):
         slot.close()
 
 
+def next_job(queues):
+    for jobs in queues:
+        with contextlib.suppress(queue.Empty):
+            return jobs.get_nowait()
+    return None
+
+
 def run_all(arguments, weir, folder):
     """Runs every job; yields outcomes as they come."""
     context = multiprocessing.get_context("fork")
-    jobs, outcomes = context.Queue(), context.Queue()
-    todo = jobs_of(arguments, load_workloads())
+    on_kafka, others, outcomes = context.Queue(), context.Queue(), context.Queue()
+    workloads = load_workloads()
+    todo = jobs_of(arguments, workloads)
     for job in todo:
-        jobs.put(job)
+        (on_kafka if workloads[job[0]].kafka else others).put(job)
     time.sleep(0.05)  # a multiprocessing queue fills in the background
-    workers = [context.Process(target=work, args=(number, weir, folder, jobs, outcomes))
+    # A broker is slow to start: the first worker takes the seeds that need one, the others take them last.
+    workers = [context.Process(target=work, args=(number, weir, folder, [others, on_kafka] if number else
+                                                  [on_kafka, others], outcomes))
                for number in range(min(arguments.parallel, len(todo)))]
     for worker in workers:
         worker.start()

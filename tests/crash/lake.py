@@ -8,6 +8,8 @@ from deltalake.exceptions import TableNotFoundError
 from events import ref_of
 from oracle import ErrorRow, LedgerLine, Row, TableFound
 
+COMPARED = ("event_id", "customer", "amount", "units")  # of tables that have them, in the table's order
+
 
 def open_table(uri, storage):
     """None when there is no table."""
@@ -22,9 +24,11 @@ def read_table(uri, storage, position):
     table = open_table(uri, storage)
     if table is None:
         return TableFound(rows=[], ledger=[])
-    columns = table.to_pyarrow_table(columns=["ref", "_weir_partition", "_weir_offset"]).to_pydict()
-    rows = [Row(position(partition, offset), ref) for ref, partition, offset in
-            zip(columns["ref"], columns["_weir_partition"], columns["_weir_offset"])]
+    compared = [field.name for field in table.schema().fields if field.name in COMPARED]
+    columns = table.to_pyarrow_table(columns=["ref", "_weir_partition", "_weir_offset", *compared]).to_pydict()
+    rows = [Row(position(partition, offset), ref, tuple(values)) for ref, partition, offset, *values in
+            zip(columns["ref"], columns["_weir_partition"], columns["_weir_offset"],
+                *(columns[name] for name in compared))]
     ledger = read_ledger(table)
     app_ids = {line.app_id for line in ledger}
     stands = {app_id: table.transaction_version(app_id) for app_id in app_ids}

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import nats
+from confluent_kafka import Producer
 from nats.errors import Error as NatsError
 
 from events import ref_of
@@ -31,6 +32,12 @@ class Publisher(threading.Thread):
             self.publish()
         except BaseException as error:  # noqa: BLE001 - reported by the thread that waits
             self.failure = error
+
+    def create(self):
+        """The place that is published to."""
+
+    def delete(self):
+        """After the verdict's sent()."""
 
     def finish(self, timeout_s=60):
         self.join(timeout_s)
@@ -76,7 +83,7 @@ class NatsPublisher(Publisher):
                     raise
                 await asyncio.sleep(0.05)
 
-    def create_stream(self):
+    def create(self):
         async def create():
             async with _Connection(self.url) as js:
                 await js.add_stream(name=self.stream, subjects=[f"{self.stream}.*"])
@@ -102,7 +109,7 @@ class NatsPublisher(Publisher):
             await reader.unsubscribe()
         return held
 
-    def delete_stream(self):
+    def delete(self):
         async def delete():
             async with _Connection(self.url) as js:
                 await js.delete_stream(self.stream)
@@ -124,6 +131,41 @@ class _Connection:
 
     async def __aexit__(self, *unused):
         await self.client.close()
+
+
+class KafkaPublisher(Publisher):
+    """Produces idempotently until each event is acknowledged; what the topic holds twice all the same is two events."""
+
+    def __init__(self, server, topic, events, duration_ms, bursts, partitions):
+        super().__init__(events, duration_ms, bursts)
+        self.server, self.topic, self.partitions = server, topic, partitions
+
+    def publish(self):
+        failed = []
+        producer = Producer({"bootstrap.servers": self.server.bootstrap, "enable.idempotence": True, "linger.ms": 5,
+                             "message.timeout.ms": 50_000, "reconnect.backoff.max.ms": 500, "log_level": 2})
+        for due, burst in self._pauses():
+            while (left := due - time.monotonic()) > 0:
+                producer.poll(min(left, 0.1))
+            for event in burst:
+                producer.produce(self.topic, event.payload, partition=event.ref % self.partitions,
+                                 on_delivery=lambda error, _: failed.append(error) if error else None)
+        if producer.flush(55) or failed:
+            raise TimeoutError(f"Kafka did not acknowledge every event: {failed[:1]}")
+
+    def create(self):
+        self.server.create_topic(self.topic, self.partitions)
+
+    def sent(self):
+        held = [(message.partition(), message.offset(), ref_of(message.value()))
+                for message in self.server.read(self.topic)]
+        missing = set(self.kind_of) - {ref for _, _, ref in held}
+        if missing:
+            raise AssertionError(f"the Kafka broker lost acknowledged events, for instance {sorted(missing)[:5]}")
+        return [Sent((str(partition), offset), ref, self.kind_of[ref]) for partition, offset, ref in held]
+
+    def delete(self):
+        self.server.delete_topic(self.topic)
 
 
 class FilePublisher(Publisher):

@@ -1,5 +1,6 @@
 """One seed: real servers, a publisher, a Weir that is killed again and again, and the verdict at the end."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -10,10 +11,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import clickhouse
 import lake
 from oracle import Found, judge
-from publishers import FilePublisher, NatsPublisher
-from servers import MinioServer, NatsServer, child_options
+from publishers import FilePublisher, KafkaPublisher, NatsPublisher
+from servers import ClickHouseFront, KafkaServer, MinioServer, NatsServer, child_options
 
 
 @dataclass
@@ -37,8 +39,14 @@ class Outcome:
         return not self.problems and not self.lost and not self.doubled
 
 
+# How the oracle names a place of a source, by `_weir_partition` and `_weir_offset`.
+_POSITIONS = {"nats": lambda _, offset: ("", offset),
+              "kafka": lambda partition, offset: (partition.rsplit("/", 1)[1], offset),
+              "file": lambda partition, offset: (partition.rsplit("#", 1)[0], offset)}
+
+
 class Slot:
-    """The servers of one worker; one seed at a time uses them."""
+    """The servers of one worker, started when the first seed needs them; one seed at a time uses them."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -46,7 +54,7 @@ class Slot:
 
     def server(self, name):
         if name not in self.servers:
-            make = {"nats": NatsServer, "minio": MinioServer}[name]
+            make = {"nats": NatsServer, "minio": MinioServer, "kafka": KafkaServer, "clickhouse": ClickHouseFront}[name]
             self.servers[name] = make(self.folder / name).start()
         return self.servers[name]
 
@@ -59,6 +67,18 @@ class WeirFailure(Exception):
     """Weir ended in a way in which it must not end."""
 
 
+def terminate(process, timeout_s=10):
+    """SIGTERM, but not while the process is still being loaded and knows no signals."""
+    deadline = time.monotonic() + timeout_s
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text(), re.M)
+            if caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1:
+                break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+
+
 class SeedRun:
     def __init__(self, weir, slot, workload, plan, folder):
         self.weir, self.slot, self.workload, self.plan = weir, slot, workload, plan
@@ -66,8 +86,8 @@ class SeedRun:
         self.outcome = Outcome(workload.name, plan.seed, folder=str(folder))
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         self.storage = None
-        self.position = (lambda _, offset: ("", offset)) if workload.source == "nats" else \
-            (lambda partition, offset: (partition.rsplit("#", 1)[0], offset))
+        self.position = _POSITIONS[workload.source]
+        self.clickhouse = None
         self.logs = 0
 
     def run(self):
@@ -86,8 +106,10 @@ class SeedRun:
         if self.workload.replays:
             self._drive_replay()
         else:
-            self._drive()
+            self._drive(self._run_crew if self.workload.workers > 1 else self._run_alone)
         self._judge()
+        if self.clickhouse:
+            self.clickhouse.query(f"DROP DATABASE {self.places['database']}")
 
     # ---- the stage -----------------------------------------------------------------------------------------------
 
@@ -105,7 +127,23 @@ class SeedRun:
             self.storage = minio.storage_options()
         if self.workload.source == "nats":
             self.places["nats_url"] = self.slot.server("nats").url
+        if self.workload.kafka:
+            self.places["kafka_bootstrap"] = self.slot.server("kafka").bootstrap
+        if self.workload.clickhouse:
+            self._prepare_clickhouse()
         self.pipeline = self._write("pipeline.sql")
+
+    def _prepare_clickhouse(self):
+        self.clickhouse = self.slot.server("clickhouse")
+        database = f"{self.workload.name}_{self.plan.seed}".replace("-", "_")
+        self.places |= {"clickhouse_url": self.clickhouse.url, "database": database}
+        self.clickhouse.clear_faults()
+        self.clickhouse.query(f"DROP DATABASE IF EXISTS {database}")
+        if self.workload.clickhouse_setup:
+            self.clickhouse.query(f"CREATE DATABASE {database}")
+            self.clickhouse.query(self.workload.clickhouse_setup.format(**self.places))
+        for order in self.plan.answers:
+            self.clickhouse.fault(**order)
 
     def _write(self, file, **places):
         path = self.folder / file
@@ -114,9 +152,11 @@ class SeedRun:
 
     def _publisher(self, events):
         if self.workload.source == "nats":
-            publisher = NatsPublisher(self.places["nats_url"], self.places["stream"], events, self.plan.publish_ms,
-                                      self.plan.bursts)
-            return publisher
+            return NatsPublisher(self.places["nats_url"], self.places["stream"], events, self.plan.publish_ms,
+                                 self.plan.bursts)
+        if self.workload.kafka:
+            return KafkaPublisher(self.slot.server("kafka"), self.places["stream"], events, self.plan.publish_ms,
+                                  self.plan.bursts, self.plan.partitions)
         return FilePublisher(self.places["input"], events, self.plan.publish_ms, self.plan.bursts, self.plan.files,
                              self.plan.seed)
 
@@ -176,8 +216,12 @@ class SeedRun:
             self._finish(publisher, server_faults)
         finally:
             time.sleep(0.05)
-            process.send_signal(signal.SIGTERM)
-        self._wait(process, [0])
+            terminate(process)
+        self._wait(process, self._ends_well())
+
+    def _ends_well(self):
+        """3: told to stop while it waited for a server that had been away."""
+        return [0, 3] if self.plan.restarts or self.plan.answers else [0]
 
     def _finish(self, publisher, server_faults):
         for fault in server_faults:
@@ -199,29 +243,65 @@ class SeedRun:
 
     # ---- the play ------------------------------------------------------------------------------------------------
 
-    def _drive(self):
+    def _drive(self, play):
+        """play(publisher, faults): runs and kills Weir while both go on."""
         publisher = self._publisher(self.plan.events)
-        if self.workload.source == "nats":
-            publisher.create_stream()
+        publisher.create()
         publisher.start()
         faults = self._server_faults()
         try:
-            self._run_kills()
-        except WeirFailure:
+            play(publisher, faults)
+        finally:
             self._finish(publisher, faults)
-            raise
-        if publisher.is_alive() or any(fault.is_alive() for fault in faults):
-            self._drain(publisher, faults)
-        self._finish(publisher, faults)
         self._wait(self._start("run", self.pipeline, "--once", "--progress", "none"), [0])
         self.sent = publisher.sent()
-        if self.workload.source == "nats":
-            publisher.delete_stream()
+        publisher.delete()
+
+    def _run_alone(self, publisher, faults):
+        self._run_kills()
+        if publisher.is_alive() or any(fault.is_alive() for fault in faults):
+            self._drain(publisher, faults)
+
+    def _run_crew(self, publisher, faults):
+        """Several workers share the source; each kill strikes one of them, which starts again while the others go on."""
+        kills = {number: [kill for kill in self.plan.kills if kill.worker == number]
+                 for number in range(self.workload.workers)}
+        crew = {number: self._start_member(kills[number]) for number in kills}
+        try:
+            for kill in self.plan.kills:
+                self._kill_member(crew[kill.worker], kill)
+                time.sleep(kill.down_ms / 1000)
+                kills[kill.worker].pop(0)
+                crew[kill.worker] = self._start_member(kills[kill.worker])
+            self._finish(publisher, faults)
+            time.sleep(0.05)
+        finally:
+            for member in crew.values():
+                terminate(member)
+        for member in crew.values():
+            self._wait(member, self._ends_well())
+
+    def _start_member(self, kills):
+        """It dies at the point of its next kill, when that has one."""
+        return self._start("run", self.pipeline, "--progress", "none", point=kills[0].point if kills else "")
+
+    def _kill_member(self, member, kill):
+        try:
+            code = member.wait(kill.after_ms / 1000)
+        except subprocess.TimeoutExpired:
+            member.kill()
+            member.wait()
+            self.outcome.kills += 1
+            return
+        if code != -signal.SIGKILL:
+            raise WeirFailure(f"exit {code} by itself: {member.log.read_text(errors='replace')[-1500:]}")
+        self.outcome.kills += 1
+        self.outcome.at_points += 1
 
     def _drive_replay(self):
         half = len(self.plan.events) // 2
         first, second = self._publisher(self.plan.events[:half]), self._publisher(self.plan.events[half:])
-        first.create_stream()
+        first.create()
         first.start()
         self._run_kills()
         self._finish(first, [])
@@ -238,7 +318,7 @@ class SeedRun:
             self._replay_twice_at_once(replay)
             self._finish(second, [])
         finally:
-            live.send_signal(signal.SIGTERM)
+            terminate(live)
         self._wait(live, [0])
         self._wait(self._start("run", self.pipeline, "--once", "--progress", "none"), [0])
         self._wait(self._start(*replay), [0])
@@ -247,7 +327,7 @@ class SeedRun:
             raise WeirFailure(f"a replay after the last one still resolved something: {again}")
         second.kind_of |= first.kind_of
         self.sent = second.sent()
-        second.delete_stream()
+        second.delete()
 
     def _replay_twice_at_once(self, replay):
         """Both may work, or one may say that another one is at it; nobody may fail in another way."""
@@ -263,10 +343,14 @@ class SeedRun:
     def found(self):
         errors, name = self.places["errors"], self.places["name"]
         return Found(
-            tables={table.name: lake.read_table(f"{self.places['lake']}/{table.name}", self.storage, self.position)
-                    for table in self.workload.tables},
+            tables={table.name: self._read(table) for table in self.workload.tables},
             errors=lake.read_errors(f"{errors}/{name}/events", self.storage, self.position),
             resolved=lake.read_resolved(f"{errors}/{name}/_resolved", self.storage))
+
+    def _read(self, table):
+        if table.store == "clickhouse":
+            return clickhouse.read_table(self.clickhouse, self.places["database"], table.name, self.position)
+        return lake.read_table(f"{self.places['lake']}/{table.name}", self.storage, self.position)
 
     def _judge(self):
         found = self.found()

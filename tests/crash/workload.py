@@ -8,8 +8,12 @@ from pathlib import Path
 from events import BROKEN, Event
 
 FOLDER = Path(__file__).resolve().parent / "workloads"
-_FAULTS = {"kills", "kill_after_ms", "points", "restart_nats_percent", "restart_minio_percent", "lose_state_percent",
-           "replay_kills", "replay_points"}
+_SERVERS = ("nats", "minio", "kafka", "clickhouse")
+_FAULTS = {"kills", "kill_after_ms", "points", "point_ms", "lose_state_percent", "replay_kills", "replay_points",
+           "answers_percent", *(f"restart_{server}_percent" for server in _SERVERS)}
+# What may become of an INSERT into ClickHouse (ClickHouseFront.fault).
+_ANSWERS = ({"do": "drop", "when": "after"}, {"do": "drop", "when": "before"}, {"do": "fail", "code": 252},
+            {"do": "fail", "code": 241}, {"do": "delay", "ms": 150}, {"do": "fail", "when": "after", "code": 159})
 
 
 POINT_MS = 900  # a named point that was not reached by then becomes a kill at random
@@ -23,6 +27,9 @@ class Table:
     filters: list = field(default_factory=list)
     refuses: list = field(default_factory=list)  # an error of this table's INSERT alone
     mended: list = field(default_factory=list)   # broken at first, kept after a replay
+    refuses_as: str = ""                         # the code of these errors, when it is not the kind's own
+    store: str = "delta"                         # or "clickhouse"
+    mirrors: str = ""                            # the table whose rows this one must have, value by value
 
 
 @dataclass
@@ -36,6 +43,16 @@ class Workload:
     events: dict
     settings: dict
     faults: dict
+    workers: int = 1
+    clickhouse_setup: str = ""   # a statement before the pipeline's first start
+
+    @property
+    def clickhouse(self):
+        return any(table.store == "clickhouse" for table in self.tables)
+
+    @property
+    def kafka(self):
+        return self.source == "kafka"
 
     @property
     def replays(self):
@@ -46,6 +63,8 @@ class Workload:
 class Kill:
     point: str      # "name:n", or "" for a kill at random
     after_ms: int   # when the point was not reached by then
+    worker: int     # of those that run at once
+    down_ms: int    # until it starts again, where others run on
 
 
 @dataclass
@@ -56,11 +75,13 @@ class Plan:
     publish_ms: int
     bursts: int
     files: int
+    partitions: int
     settings: dict
     kills: list
     replay_kills: list
     restarts: list      # (after_ms, server, down_ms)
     lose_state: bool
+    answers: list       # orders for ClickHouseFront.fault
 
 
 def load_workloads():
@@ -87,22 +108,27 @@ def plan(workload, seed):
         publish_ms=publish_ms,
         bursts=dice.choice([3, 10, 30]),
         files=dice.randint(*workload.events.get("files", [1, 1])),
+        partitions=dice.randint(*workload.events.get("partitions", [1, 1])),
         settings={name: dice.randint(*bounds) for name, bounds in workload.settings.items()},
-        kills=_kills(dice, faults["kills"], faults["points"], faults["kill_after_ms"]),
+        kills=_kills(dice, faults["kills"], faults["points"], faults["kill_after_ms"],
+                     faults.get("point_ms", POINT_MS), workload.workers),
         replay_kills=_kills(dice, faults.get("replay_kills", [0, 0]), faults.get("replay_points", [""]), [20, 250]),
-        restarts=[(dice.randint(50, publish_ms), server, dice.randint(20, 400)) for server in ("nats", "minio")
+        restarts=[(dice.randint(50, publish_ms), server, dice.randint(20, 400)) for server in _SERVERS
                   if dice.randint(1, 100) <= faults.get(f"restart_{server}_percent", 0)],
-        lose_state=dice.randint(1, 100) <= faults.get("lose_state_percent", 0))
+        lose_state=dice.randint(1, 100) <= faults.get("lose_state_percent", 0),
+        answers=[{**dice.choice(_ANSWERS), "skip": dice.randint(0, 6), "count": dice.randint(1, 3)}
+                 for _ in range(2) if dice.randint(1, 100) <= faults.get("answers_percent", 0)])
 
 
-def _kills(dice, bounds, points, after_ms):
+def _kills(dice, bounds, points, after_ms, point_ms=POINT_MS, workers=1):
     kills = []
     for _ in range(dice.randint(*bounds)):
         point = ""
         if dice.random() < 0.75:
             name = dice.choice(points)
             point = f"{name}:{dice.randint(1, 40) if name == '*' else dice.choice([1, 1, 1, 2, 3])}"
-        kills.append(Kill(point, POINT_MS if point else dice.randint(*after_ms)))
+        kills.append(Kill(point, point_ms if point else dice.randint(*after_ms), dice.randrange(workers),
+                          dice.randint(0, 600)))
     return kills
 
 
@@ -112,6 +138,9 @@ def _events(workload, dice, count):
     broken = sorted(BROKEN) + mended * 3
     percent = dice.randint(*workload.events["broken_percent"])
     kinds = [dice.choice(broken if dice.randint(1, 100) <= percent else good) for _ in range(count)]
+    if "zero_percent" in workload.events:
+        zeros = dice.randint(*workload.events["zero_percent"])
+        kinds = ["plain" if kind == "zero" and dice.randint(1, 100) > zeros * len(good) else kind for kind in kinds]
     # The second half is published while the mended file runs already, so nothing of it needs mending.
     kinds[count // 2:] = ["plain" if kind in mended else kind for kind in kinds[count // 2:]]
     return [Event.make(ref, kind, dice) for ref, kind in enumerate(kinds, start=1)]
