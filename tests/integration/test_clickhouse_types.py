@@ -56,7 +56,8 @@ MOMENTS = [0, 1, None, 1_700_000_000_123, -1, -2_208_988_800_000, 4_102_444_800_
 
 
 def as_text(values):
-    return [None if value is None else str(value).lower() if isinstance(value, bool) else str(value) for value in values]
+    texts = (str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+    return [None if value is None else text for value, text in zip(values, texts)]
 
 
 def moments(values, unit_per_second, digits):
@@ -105,7 +106,8 @@ NULLABLE = {
     "date": (pa.date32(), "Date", [datetime.date(1970, 1, 1), None, datetime.date(2149, 6, 6)], None),
     "decimal9": (pa.decimal128(9, 2), "Decimal(9, 2)", [D("-1234567.89"), None, D("9999999.99")], None),
     "decimal18": (pa.decimal128(18, 4), "Decimal(18, 4)", [D("-12345678901234.5678"), None, D("0.0001")], None),
-    "decimal38": (pa.decimal128(38, 10), "Decimal(38, 10)", [D("-1234567890123456789012345678.9012345678"), None], None),
+    "decimal38": (pa.decimal128(38, 10), "Decimal(38, 10)",
+                  [D("-1234567890123456789012345678.9012345678"), None], None),
     "decimal wider": (pa.decimal128(9, 2), "Decimal(38, 2)", [D("-1234567.89"), None], None),
     "decimal scaled": (pa.decimal128(9, 2), "Decimal(18, 4)", [D("-1234567.89"), None], ["-1234567.8900", None]),
 }
@@ -216,7 +218,8 @@ NESTED = {
                      [["a", "b", None], [], ["a"], ["c", "b"]], None),
     "tuple": (ROW, "Tuple(a Int64, b String)", [{"a": 1, "b": "x"}, {"a": -2, "b": ""}], None),
     "tuple without names": (ROW, "Tuple(String, Int64)", [{"a": 1, "b": "x"}], [["x", 1]]),
-    "null tuple": (ROW, "Tuple(a Nullable(Int64), b Nullable(String))", [{"a": 1, "b": None}, None, {"a": None, "b": ""}],
+    "null tuple": (ROW, "Tuple(a Nullable(Int64), b Nullable(String))",
+                   [{"a": 1, "b": None}, None, {"a": None, "b": ""}],
                    [{"a": 1, "b": None}, {"a": None, "b": None}, {"a": None, "b": ""}]),
     "nullable tuple": (ROW, "Nullable(Tuple(a Int64, b String))", [{"a": 1, "b": "x"}, None], None),
     "tuple in tuple": (pa.struct([("t", ROW), ("u", pa.list_(ROW))]),
@@ -238,7 +241,8 @@ NESTED = {
     "json of text": (pa.string(), "JSON", ['{"a":1,"b":{"c":["x","y"]}}', "{}", '{"a":"text"}'],
                      [{"a": 1, "b": {"c": ["x", "y"]}}, {}, {"a": "text"}]),
     "json of a row": (ROW, "JSON", [{"a": 1, "b": "x\"\n"}, {"a": 2, "b": "y"}], None),
-    "json of a map": (pa.map_(pa.string(), pa.int64()), "JSON(a Int64)", [[("a", 1)], [("a", 5)]], [{"a": 1}, {"a": 5}]),
+    "json of a map": (pa.map_(pa.string(), pa.int64()), "JSON(a Int64)",
+                      [[("a", 1)], [("a", 5)]], [{"a": 1}, {"a": 5}]),
     "array of json": (pa.list_(pa.string()), "Array(JSON)", [['{"a":1}'], [], ["{}", '{"b":2}']],
                       [[{"a": 1}], [], [{}, {"b": 2}]]),
 }
@@ -251,7 +255,8 @@ def check_nested(place, encode, case, settings):
         block, refused = encode(numbered(values, arrow), columns, chunk=chunk)
         assert refused == []
         place.fill(columns, block, settings)
-        assert place.rows("n, x", **place.as_python) == [[n, x] for n, x in enumerate(values if expected is None else expected)]
+        assert place.rows("n, x", **place.as_python) == [[n, x] for n,
+                          x in enumerate(values if expected is None else expected)]
 
 
 @pytest.mark.parametrize("name", NESTED)
@@ -286,7 +291,8 @@ REFUSED = {
     "null": (pa.int64(), "Int64", [1, None, 3, None], [1, 3], "NULL, but the column takes none"),
     "null low": (pa.string(), "LowCardinality(String)", ["a", None, "b"], [1], "NULL, but the column takes none"),
     "json": (pa.string(), "JSON", ['{"a":1}', '{"a":', "[1]", "{} x"], [1, 2, 3], "is not JSON"),
-    "element": (pa.list_(pa.string()), "Array(UUID)", [[], ["x"], [str(uuid.UUID(int=1))], [None]], [1, 3], "is no UUID"),
+    "element": (pa.list_(pa.string()), "Array(UUID)",
+                [[], ["x"], [str(uuid.UUID(int=1))], [None]], [1, 3], "is no UUID"),
     "map value": (pa.map_(pa.string(), pa.int64()), "Map(String, Int8)", [[("a", 1)], [("b", 1), ("c", 128)], []], [1],
                   "value: 128 is outside the range of Int8"),
     "field": (ROW, "Tuple(a Int8, b String)", [{"a": 1, "b": ""}, {"a": 1000, "b": ""}, None], [1, 2],
