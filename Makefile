@@ -66,7 +66,7 @@ bench: build ## benchmarks, the peer beside each in the same run
 	@bench/run
 
 demo: build ## see it work: make demo DEMO_SECONDS=20 ends by itself
-	@tools/setup nats
+	@tools/setup nats chdb
 	@DEMO_SECONDS="$(DEMO_SECONDS)" tools/demo
 
 clean: ## remove build folders (the cache in WEIR_CACHE stays)

@@ -20,16 +20,19 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT / "tests")]
 
+from clickhouse_sql import rows as clickhouse_rows  # noqa: E402
 from count import Counted, count_places  # noqa: E402
 from duckdb_sql import rows as duckdb_rows  # noqa: E402
 from orders import BROKEN_EVERY, MENDABLE, WAYS, way_of  # noqa: E402
-from servers import NatsServer, child_options  # noqa: E402
+from servers import ClickHouseFront, NatsServer, child_options  # noqa: E402
 
 ORDERS = int(os.environ.get("DEMO_ORDERS") or 50_000)
 FIRST_PART = ORDERS * 3 // 5
 RATE = 4_000
 TOTALS = ("SELECT count(*) AS orders, count(DISTINCT order_id) AS different, CAST(sum(amount) AS DOUBLE) AS amount "
           "FROM lake_orders")
+CLICKHOUSE_TOTALS = ("SELECT count() AS orders, uniqExact(order_id) AS different, toFloat64(sum(amount)) AS amount "
+                     "FROM orders")
 MENDED = "code IN ('check_failed', 'out_of_range')"
 
 
@@ -131,6 +134,7 @@ class Demo:
         self.weir = Path(os.environ.get("WEIR_BINARY") or ROOT / "build" / "weir").resolve()
         self.weir_text = os.path.relpath(self.weir, folder)
         self.nats = None
+        self.clickhouse = None
         self.pipeline = None
         self.publisher = None
         self.resolved = 0
@@ -185,12 +189,17 @@ class Demo:
     # ---- the steps -----------------------------------------------------------------------------------------------
 
     def run(self):
-        self.screen.say(f"Weir's demo: a real nats-server, a Delta lake on disk, {ORDERS:,} orders. Every command is "
-                        "shown before it runs.")
+        self.screen.say(f"Weir's demo: a real nats-server, a Delta lake on disk, ClickHouse, {ORDERS:,} orders. Every "
+                        "command is shown before it runs.")
         self.screen.command(f"cd {os.path.relpath(self.folder, os.getcwd())}")
         # Nobody pulls the plug of this machine, so the server need not wait for the disk at each message.
         self.nats = NatsServer(self.folder / "nats", sync_interval="2m").start()
         self.screen.say(f"(nats-server with JetStream listens on {self.nats.url})")
+        self.clickhouse = ClickHouseFront(self.folder / "clickhouse").start()
+        version = self.clickhouse.value("SELECT version()")
+        self.screen.say(f"(ClickHouse listens on {self.clickhouse.url}. It is not clickhouse-server, but ClickHouse's "
+                        f"engine {version} as a library, chdb-core, behind an HTTP front of ours: "
+                        "tests/servers/clickhouse_front.py)")
         self.show_pipeline()
         self.publish_first_part()
         self.run_pipeline()
@@ -203,7 +212,8 @@ class Demo:
 
     def show_pipeline(self):
         self.title(1, "The pipeline: one SQL file")
-        text = (HERE / "orders.sql").read_text().replace("nats://127.0.0.1:4222", self.nats.url)
+        text = (HERE / "orders.sql").read_text().replace("nats://127.0.0.1:4222", self.nats.url) \
+            .replace("http://127.0.0.1:8123", self.clickhouse.url)
         (self.folder / "orders.sql").write_text(text)
         self.shell("cat orders.sql")
         self.shell(self.weir_command("check", "orders.sql"))
@@ -231,8 +241,8 @@ class Demo:
         self.screen.say(f"  error lake: {self.folder / 'errors' / 'orders' / 'orders'}")
 
     def compare_totals(self):
-        self.title(4, "Totals: Weir's SQL, and DuckDB over the same files (opened by deltalake, so that no extension "
-                      "is downloaded)")
+        self.title(4, "Totals: Weir's SQL, DuckDB over the same files (opened by deltalake, so that no extension is "
+                      "downloaded), and ClickHouse")
         ours = json.loads(self.shell(self.weir_command("sql", "-f", "orders.sql", "--format", "json", TOTALS)))
         duckdb = os.path.relpath(HERE / "duckdb_sql.py", self.folder)
         self.screen.command(f"{duckdb} lake/orders {quoted(TOTALS)}")
@@ -242,6 +252,20 @@ class Demo:
                 "the counts differ from what was sent")
         require(ours["different"] == theirs["different"] == ours["orders"], "some order is there twice")
         require(abs(ours["amount"] - theirs["amount"]) < 0.005, "the amounts differ")
+        self.compare_with_clickhouse()
+
+    def compare_with_clickhouse(self):
+        """ClickHouse's total, after what must be the lake's."""
+        script = os.path.relpath(HERE / "clickhouse_sql.py", self.folder)
+        self.screen.command(f"{script} {self.clickhouse.url} {quoted(CLICKHOUSE_TOTALS)}")
+        fresh = clickhouse_rows(self.clickhouse.url, CLICKHOUSE_TOTALS)[0]
+        self.screen.say(json.dumps(fresh))
+        lake = duckdb_rows(str(self.folder / "lake" / "orders"), TOTALS)[0]
+        require(fresh["orders"] == fresh["different"], "some order is in ClickHouse twice")
+        require((fresh["orders"], fresh["different"]) == (lake["orders"], lake["different"]),
+                f"ClickHouse has {fresh['orders']:,} orders, the lake has {lake['orders']:,}")
+        require(abs(fresh["amount"] - lake["amount"]) < 0.005, "the amounts in ClickHouse and the lake differ")
+        return fresh["orders"]
 
     def kill_in_mid_stream(self):
         self.title(5, "kill -9 in mid-stream, while the services go on sending")
@@ -269,6 +293,8 @@ class Demo:
         self.screen.say(f"  counted by stream sequence, with deltalake: {counted.lake:,} in the lake + "
                         f"{counted.errors} in the error lake, lost {lost}, doubled {doubled}")
         require(lost == 0 and doubled == 0, "events were lost or doubled")
+        in_clickhouse = self.compare_with_clickhouse()
+        self.screen.say(f"  ClickHouse holds the same {in_clickhouse:,} orders as the lake, and the same sum")
 
     def judge(self, counted: Counted):
         """(lost, doubled) against the numbers of the stream: 1…ORDERS, each stored once by JetStream."""
@@ -312,6 +338,8 @@ class Demo:
         self.screen.say("And again: nothing is left to replay, nothing is doubled.")
         require("replayed=0 resolved=0 failed=0" in self.shell(replay), "a second replay found something")
         self.resolved = mendable
+        self.screen.say("What came back is in both:")
+        self.compare_with_clickhouse()
 
     def try_it(self):
         self.title(8, "Try it: the pipeline runs on. In another terminal, from the checkout, send an event of yours:")
@@ -320,6 +348,8 @@ class Demo:
         self.screen.say("and look for it (or break it first, and find it with errors show):")
         self.screen.say(f"  cd {self.folder} && " + self.weir_command(
             "sql", "-f", "orders.sql", "SELECT * FROM lake_orders WHERE customer = 'you'"))
+        self.screen.say(f"  {os.path.relpath(HERE / 'clickhouse_sql.py', ROOT)} {self.clickhouse.url} "
+                        + quoted("SELECT * FROM orders WHERE customer = 'you'"))
         (self.folder / "nats-url").write_text(self.nats.url)
 
     def verdict(self):
@@ -328,8 +358,10 @@ class Demo:
         require(lost == 0 and doubled == 0, f"lost={lost} doubled={doubled}")
         require(counted.resolved == self.resolved,
                 f"{counted.resolved} errors are resolved, {self.resolved} were replayed")
+        fresh = clickhouse_rows(self.clickhouse.url, CLICKHOUSE_TOTALS)[0]["orders"]
+        require(fresh == counted.lake, f"ClickHouse has {fresh:,} orders, the lake has {counted.lake:,}")
         return (f"DEMO OK input={ORDERS} lake={counted.lake} errors={counted.errors} replayed={counted.resolved} "
-                f"lost={lost} doubled={doubled}")
+                f"lost={lost} doubled={doubled} clickhouse={fresh}")
 
     def stay(self):
         seconds = os.environ.get("DEMO_SECONDS")
@@ -349,8 +381,9 @@ class Demo:
                 except subprocess.TimeoutExpired:
                     child.kill()
                     child.wait()
-        if self.nats:
-            self.nats.close()
+        for server in (self.nats, self.clickhouse):
+            if server:
+                server.close()
         (self.folder / "nats-url").unlink(missing_ok=True)
 
 

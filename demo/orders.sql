@@ -1,4 +1,5 @@
--- orders.sql: orders from NATS JetStream into a Delta lake, exactly once. What does not fit goes to the error lake.
+-- orders.sql: orders from NATS JetStream into a Delta lake and into ClickHouse: one stream, read once, exactly once in
+-- both. What does not fit goes to the error lake.
 SET 'pipeline.commit-interval' = '500 ms';
 SET 'error-lake.path' = './errors';
 
@@ -19,5 +20,14 @@ CREATE TABLE orders (
 
 CREATE TABLE lake_orders WITH ('connector' = 'delta', 'path' = './lake/orders', 'partition-by' = 'day');
 
+-- Created by Weir. Rows are to be seen here before they are in the lake.
+CREATE TABLE fresh_orders WITH (
+  'connector' = 'clickhouse', 'url' = 'http://127.0.0.1:8123', 'table' = 'orders', 'commit-interval' = '200 ms'
+);
+
+EXECUTE STATEMENT SET BEGIN
 INSERT INTO lake_orders
   SELECT order_id, customer, status, amount, coupon, placed_at, CAST(placed_at AS DATE) AS day FROM orders;
+INSERT INTO fresh_orders
+  SELECT order_id, customer, status, amount, coupon, placed_at FROM orders;
+END;

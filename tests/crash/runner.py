@@ -263,7 +263,7 @@ class SeedRun:
             self._drain(publisher, faults)
 
     def _run_crew(self, publisher, faults):
-        """Several workers share the source; each kill strikes one of them, which starts again while the others go on."""
+        """Several workers share the source; each kill strikes one, which starts again while the others go on."""
         kills = {number: [kill for kill in self.plan.kills if kill.worker == number]
                  for number in range(self.workload.workers)}
         crew = {number: self._start_member(kills[number]) for number in kills}

@@ -152,11 +152,12 @@ def test_the_verdict_can_fail(doctor, lost, doubled):
 
 
 FRESH = [Table("lake", keeps=["plain"], filters=["zero"]),
-         Table("fresh", keeps=["plain"], refuses=["zero"], refuses_as="sink_refused", store="clickhouse", mirrors="lake")]
+         Table("fresh", keeps=["plain"], refuses=["zero"], refuses_as="sink_refused", store="clickhouse",
+               mirrors="lake")]
 
 
 def fresh():
-    """A lake, the authority, and a ClickHouse table that was ahead of it at a crash: the ledger does not tell [1, 3)."""
+    """A lake, the authority, and a ClickHouse table that was ahead at a crash: the ledger does not tell [1, 3)."""
     rows = [Row(("", 1), 101, (7, "c1")), Row(("", 4), 104, (8, "c2"))]
     lake = [ledger("lake", 1, 3, 2, 1, 0, 1), ledger("lake", 3, 5, 2, 1, 1, 0)]
     return Found(

@@ -4,10 +4,14 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "demo"))
+
+from clickhouse_sql import rows as clickhouse_rows  # noqa: E402
 
 
 def test_demo(weir):
@@ -23,7 +27,9 @@ def test_demo(weir):
             if line.startswith("DEMO "):
                 break
         last = text.splitlines()[-1]
-        assert last == "DEMO OK input=10000 lake=9984 errors=24 replayed=8 lost=0 doubled=0", text[-3000:]
+        assert last == ("DEMO OK input=10000 lake=9984 errors=24 replayed=8 lost=0 doubled=0 "
+                        "clickhouse=9984"), text[-3000:]
+        assert "It is not clickhouse-server" in text and text.count("clickhouse_sql.py http") >= 4
         assert "lost 0, doubled 0" in text and re.search(r"recovery time \d+ ms", text)
         for command in ("cat orders.sql", "kill -9", "errors list", "errors show", "errors replay", "diff -u"):
             assert re.search(rf"^\$ .*{re.escape(command)}", text, re.M), command
@@ -38,6 +44,8 @@ def test_demo(weir):
         while "99000001" not in weir.run(query, cwd=folder).stdout:
             assert time.monotonic() < deadline, "the event did not arrive"
             time.sleep(0.2)
+        url = re.search(r"ClickHouse listens on (http://[\w.:]+\d)", text).group(1)
+        assert clickhouse_rows(url, "SELECT order_id FROM orders WHERE customer = 'you'") == [{"order_id": 99000001}]
     finally:
         demo.send_signal(signal.SIGINT)
         try:
