@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from case import event, events, publish
-from servers import ClickHouseError, ClickHouseFront, Proxy
+from servers import ClickHouseError, ClickHouseFront, Proxy, free_port, make_certificates
 
 POINTS = ("before_intent", "after_intent", "after_insert", "before_finish", "after_finish")
 COLUMNS = "id BIGINT NOT NULL, name STRING, amount DECIMAL(12,2)"
@@ -243,6 +243,90 @@ def test_a_lost_state_is_said(target):
     shutil.rmtree(target.case.folder / "state")
     again = target.case.once("p.sql")
     assert "earlier sink log" in again.stderr and "at least once" in again.stderr
+
+
+def test_a_kill_while_the_answer_is_on_its_way(target, running, eventually):
+    target.file_pipeline(events(1, 100))
+    target.server.fault("hang", when="after")
+    process = running("p.sql", "--once")
+    target.server.wait_for_hang()
+    process.kill()
+    process.wait()
+    target.server.clear_faults()
+    target.case.once("p.sql")
+    assert target.ids() == list(range(1, 101))
+
+
+def test_a_server_that_stands_still_is_given_up_and_asked_again(target, tmp_path, running, eventually):
+    with ClickHouseFront(tmp_path / "own") as own:
+        target.server = own
+        target.file_pipeline(events(1, 100), ", 'request-timeout'='500 ms'")
+        own.fault("delay", when="before", ms=3000, count=1)
+        target.case.once("p.sql")
+        assert target.ids() == list(range(1, 101))
+        eventually(lambda: len([r for r in own.requests(f"INSERT INTO `default`.`{target.name}`") if r["status"]]) > 1)
+        assert target.ids() == list(range(1, 101)), "the late INSERT was dropped by its token"
+
+
+def test_a_column_dropped_under_us_stops_with_words_and_the_next_start_goes_on(target, shared_nats, running,
+                                                                                eventually):
+    publish(shared_nats.url, target.case.stream, events(1, 10))
+    target.nats_pipeline(shared_nats)
+    process = running("p.sql")
+    eventually(lambda: target.ids() == list(range(1, 11)))
+    target.server.query(f"ALTER TABLE {target.name} DROP COLUMN name")
+    publish(shared_nats.url, target.case.stream, events(11, 20))
+    eventually(lambda: process.poll() is not None)
+    assert process.returncode == 1 and "altered" in process.said() and target.name in process.said()
+    running("p.sql")
+    eventually(lambda: target.ids() == list(range(1, 21)))
+    assert target.server.rows(f"SELECT name FROM {target.name} WHERE id > 10 ORDER BY id LIMIT 1") == [("n11",)]
+
+
+def test_a_created_table_is_shaped_by_options(target):
+    target.file_pipeline([event(1), event(1, name="again"), event(2)], ", 'engine'='ReplacingMergeTree', "
+                         "'order-by'='id', 'partition-by'='id % 2', 'ttl'='toDateTime(id * 1000000000) + INTERVAL 99 YEAR', "
+                         "'settings.index_granularity'='1024', 'column.id'='UInt32', 'low-cardinality'='name'")
+    target.case.once("p.sql")
+    text = target.server.value(f"SELECT create_table_query FROM system.tables WHERE name = '{target.name}'")
+    for part in ("`id` UInt32", "`name` LowCardinality(Nullable(String))", "ReplacingMergeTree", "PARTITION BY id % 2",
+                 "ORDER BY (id)", "TTL", "index_granularity = 1024", "non_replicated_deduplication_window = 10000"):
+        assert part in text, f"{part} in {text}"
+    assert target.server.value(f"SELECT count() FROM {target.name} FINAL") == 2
+
+
+def test_a_block_of_too_many_partitions_is_cut(target):
+    target.file_pipeline(events(1, 1100), ", 'partition-by'='id', 'column.id'='Int64'")
+    target.case.once("p.sql")
+    assert target.ids() == list(range(1, 1101)) and target.case.error_rows() == []
+
+
+def test_tls_with_a_private_authority(target, tmp_path):
+    tls = make_certificates(tmp_path / "tls")
+    with ClickHouseFront(tmp_path / "own", tls=tls) as own:
+        target.server = own
+        target.file_pipeline(events(1, 10))
+        refused = target.case.weir.run(["check", "--connect", "p.sql"], cwd=target.case.folder, expect=None)
+        assert refused.returncode != 0 and "TLS" in refused.stdout + refused.stderr
+        target.file_pipeline(None, f", 'tls.ca-file'='{tls['ca']}'")
+        target.case.once("p.sql")
+        assert target.ids() == list(range(1, 11))
+
+
+def test_check_connect_tells_what_is_wrong_with_the_target(target):
+    def check():
+        done = target.case.weir.run(["check", "--connect", "p.sql"], cwd=target.case.folder, expect=None)
+        return done.returncode, done.stdout + done.stderr
+    target.file_pipeline(events(1, 3))
+    assert check()[0] == 0
+    dead = f"http://127.0.0.1:{free_port()}"
+    target.file_pipeline(None, url=dead)
+    code, said = check()
+    assert code != 0 and dead in said
+    assert target.case.weir.run(["check", "p.sql"], cwd=target.case.folder).returncode == 0
+    target.file_pipeline(None, ", 'username'='writer', 'password'='no-such-word'")
+    code, said = check()
+    assert code != 0 and "516" in said and "no-such-word" not in said
 
 
 def test_one_stream_many_tables(target):
