@@ -3,6 +3,7 @@
 #include "sinks/clickhouse/clickhouse_connector.h"
 #include "sinks/console/console_sinks.h"
 #include "sinks/delta/delta_connector.h"
+#include "sinks/kafka/kafka_connector.h"
 
 namespace weir {
 
@@ -10,6 +11,7 @@ const std::vector<SinkConnector>& all_sinks() {
   static const std::vector<SinkConnector> connectors = {
       delta_connector(),
       clickhouse_connector(),
+      kafka_sink_connector(),
       print_connector(),
       blackhole_connector(),
   };
