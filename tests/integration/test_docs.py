@@ -52,10 +52,3 @@ CREATE TABLE t WITH ('connector' = 'blackhole');
 INSERT INTO t SELECT a FROM s;
 """)
     weir.run(["check", "--connect", "p.sql"], cwd=tmp_path, expect=3, timeout_s=20)
-
-
-def test_examples_are_accepted(weir):
-    files = sorted((ROOT / "examples").glob("*.sql"))
-    assert files
-    for file in files:
-        weir.run(["check", file], cwd=ROOT / "examples")

@@ -1,12 +1,4 @@
--- NDJSON files, plain or compressed, into two Delta tables: the visits, and one row for each item seen during a visit.
---
---   mkdir -p visits
---   echo '{"visit_id":1,"user":"ada","at":"2026-11-21T13:00:00Z","items":[{"sku":"a-1","seconds":12},{"sku":"b-2","seconds":3}]}' > visits/one.ndjson
---   weir run --once examples/files-to-lake.sql        ends when the files that are there have been read
---   weir sql -f examples/files-to-lake.sql "SELECT sku, SUM(seconds) AS seconds FROM lake_items GROUP BY sku"
---   weir errors list examples/files-to-lake.sql
---
--- Run it again: only new files and new lines are read. Both tables come from one reading of the files, and recover together.
+-- NDJSON files, plain or compressed, into two Delta tables: the visits, and one row for each item seen.
 
 SET 'pipeline.name' = 'visits';
 

@@ -1,14 +1,4 @@
 -- Orders from a NATS JetStream stream into a Delta lake, exactly once: nested customers, metadata, CHECKs.
---
--- It reads the stream ORDERS, which holds one JSON object a message:
---   {"order_id":1,"customer":{"name":"Ada","country":"GB"},"status":"paid","amount":19.98,"placed_at":"2026-11-21T13:00:00.000Z"}
---
---   nats stream add ORDERS --subjects 'orders.>' --defaults    a stream to read
---   weir check examples/orders.sql --connect                   is the file right, is everything reachable?
---   weir run examples/orders.sql                               Ctrl-C drains and ends; a kill -9 loses nothing either
---   weir sql -f examples/orders.sql "SELECT country, COUNT(*) AS orders, SUM(amount) AS total FROM lake_orders GROUP BY country"
---   weir errors list examples/orders.sql                       what did not fit, and why
---   weir errors replay examples/orders.sql                     after this file was mended: bring it back
 
 SET 'pipeline.name' = 'orders';
 SET 'pipeline.commit-interval' = '1 s';

@@ -1,11 +1,4 @@
--- No server and no data needed: a million sensor readings drawn from a seed, one in a thousand broken on purpose.
---
---   weir run --once examples/generator.sql
---   weir sql -f examples/generator.sql "SELECT room, COUNT(*) AS readings, AVG(celsius) AS celsius FROM lake_readings GROUP BY room ORDER BY room"
---   weir errors count examples/generator.sql
---   weir sql -f examples/generator.sql "SELECT code, COUNT(*) AS events FROM errors.readings GROUP BY code"
---
--- The same seed gives the same readings. Leave 'rows' out and set 'rate' to have a stream without an end.
+-- Readings of sensors, drawn from a seed.
 
 SET 'pipeline.name' = 'readings';
 SET 'pipeline.commit-interval' = '2 s';
