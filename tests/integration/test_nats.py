@@ -176,10 +176,10 @@ def test_stream_that_was_made_anew(case, shared_nats):
     assert case.ids() == list(range(1, 21))
 
 
-def test_stream_that_forgets_what_is_acknowledged_is_refused(case, shared_nats):
+def test_a_work_queue_needs_acknowledgements(case, shared_nats):
     publish(shared_nats.url, case.stream, events(1, 5), config={"retention": "workqueue"})
-    run = case.once(case.nats_pipeline(shared_nats.url), expect=None)
-    assert run.returncode in (1, 3) and "retention" in run.stderr
+    run = case.once(case.nats_pipeline(shared_nats.url, ", 'ack'='none'"), expect=None)
+    assert run.returncode in (1, 3) and "workqueue" in run.stderr and "'ack'" in run.stderr
 
 
 def test_subject_filter(case, shared_nats):
