@@ -1,12 +1,14 @@
 #include "formats/formats.h"
 
 #include "formats/json/json_format.h"
+#include "formats/raw/raw_format.h"
 
 namespace weir {
 
 const std::vector<FormatInfo>& all_formats() {
   static const std::vector<FormatInfo> formats = {
       json_format(),
+      raw_format(),
   };
   return formats;
 }

@@ -54,6 +54,10 @@ arrow::Status append_headers(arrow::MapBuilder& builder, std::string_view text) 
   if (!headers.is_object()) return arrow::Status::OK();
   for (const auto& [key, value] : headers.items()) {
     ARROW_RETURN_NOT_OK(keys.Append(key));
+    if (value.is_null()) {  // a header without a value
+      ARROW_RETURN_NOT_OK(values.AppendNull());
+      continue;
+    }
     ARROW_RETURN_NOT_OK(values.Append(value.is_string() ? value.get<std::string>() : value.dump()));
   }
   return arrow::Status::OK();

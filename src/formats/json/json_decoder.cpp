@@ -47,6 +47,10 @@ DecodedRows JsonDecoder::decode(const EventBatch& batch, size_t begin, size_t en
       ++row;
     } else {
       error.event = static_cast<uint32_t>(event);
+      if (batch.events[event].payload.size < 0) {
+        error.message =
+            "no payload: a tombstone (a message without a value). 'scan.tombstones' = 'skip' leaves them out";
+      }
       result.errors.push_back(std::move(error));
       error = {};
     }
