@@ -147,6 +147,8 @@ Result<ClickHouseSinkSettings> settings_of(const SinkContext& context, bool pati
   if (options.string("engine").empty()) return wrong("engine", "an engine, such as MergeTree");
   auto urls = parse_server_urls(options.string("url"));
   if (!urls.ok()) return urls.status().with_context("table '" + context.table + "'");
+  if (urls->size() > 1 && settings.target.table.find('{') != std::string::npos)
+    return wrong("url", "one server where 'table' holds a {column}: fail-over is checked table by table");
   ClickHouseConnection::Settings server{*urls, options.string("username"), options.string("password")};
   HttpSettings http;
   http.connect_timeout = options.duration("connect-timeout");

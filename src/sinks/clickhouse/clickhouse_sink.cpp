@@ -198,6 +198,20 @@ Status ClickHouseSink::resolve_open_entry() {
   return {};
 }
 
+// Another worker's entry is most likely being carried out right now: it is left to it for a moment, because
+// doing it a second time, though harmless, is work for the server.
+Status ClickHouseSink::wait_for_others() {
+  constexpr int kLooks = 10;
+  constexpr auto kBetween = std::chrono::milliseconds(20);
+  for (int look = 0; look < kLooks; ++look) {
+    const LogEntry* entry = log_->open_entry();
+    if (entry == nullptr || entry->id == own_entry_) return {};
+    writer_.settings().clock->sleep(kBetween);
+    WEIR_TRY(log_->look_again());
+  }
+  return {};
+}
+
 Status ClickHouseSink::write_entry(const Intent& intent) {
   auto entry = std::make_unique<LogEntry>();
   entry->id = random_hex_id();
@@ -238,6 +252,7 @@ Result<bool> ClickHouseSink::run(const Intent& intent) {
         continue;
       }
     }
+    WEIR_TRY(wait_for_others());
     WEIR_TRY(resolve_open_entry());
     switch (intent.decide(attempts)) {
       case CommitAction::already_committed: return !own_entry_.empty();
@@ -362,6 +377,7 @@ Result<std::map<std::string, int64_t>> ClickHousePlainSink::open(const std::stri
   if (run_.empty()) run_ = random_hex_id();
   WEIR_TRY(writer_.open(nullptr).with_context(context));
   WEIR_TRY(writer_.tables().open().with_context(context));
+  WEIR_TRY(writer_.tables().pin_servers("").status());
   return std::map<std::string, int64_t>();
 }
 

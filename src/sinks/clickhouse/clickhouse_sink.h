@@ -107,6 +107,7 @@ class ClickHouseSink final : public TransactionalSink {
   };
   // True: this call, or an attempt of it whose answer was lost, made the rows visible.
   Result<bool> run(const Intent& intent);
+  Status wait_for_others();
   Status resolve_open_entry();
   Status write_entry(const Intent& intent);
   void fill_stands(const CommitRequest& request, CommitFacts& facts) const;

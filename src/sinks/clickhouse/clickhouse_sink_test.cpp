@@ -100,6 +100,8 @@ class World {
     return all;
   }
 
+  void wait_hours(int64_t hours) { clock_.set(clock_.now_us() + hours * 3'600'000'000); }
+
  private:
   ManualClock clock_{1'000'000};
 };
@@ -305,6 +307,41 @@ TEST(ClickHouseSink, AViewThatFailsIsNotTakenForARefusedRow) {
   EXPECT_EQ(status.code(), Code::invalid);
   EXPECT_NE(status.message().find("materialized view"), std::string::npos) << status.message();
   EXPECT_TRUE(world.refused.empty());
+}
+
+// The INSERT took effect, its answer was lost, and the next start is late: the token may be forgotten.
+TEST(ClickHouseSink, PastTheWindowTheTableItselfIsAsked) {
+  for (bool has_column : {false, true}) {
+    World world;
+    world.server.engine = "ReplicatedMergeTree";
+    world.server.table_exists = true;
+    world.server.with_sequence = has_column ? 0 : -1;
+    auto settings = world.settings();
+    settings.retry.max_attempts = 1;
+    {
+      ClickHouseSink sink(settings);
+      ASSERT_TRUE(sink.open("weir/p/").ok());
+      ASSERT_TRUE(sink.append(rows(0, 10)).ok());
+      auto sealed = sink.seal();
+      world.server.fail_in = 0;
+      world.server.fail_after = true;
+      CommitRequest request;
+      request.ranges = {{kApp, 0, 10}};
+      ASSERT_EQ(sink.commit(**sealed, request).code(), Code::unavailable);
+    }
+    ASSERT_EQ(world.server.stored, values(10));
+    if (has_column) world.server.with_sequence = 10;
+    world.server.tokens.clear();
+    world.wait_hours(2);
+    ClickHouseSink sink(settings);
+    ASSERT_TRUE(sink.open("weir/p/").ok());
+    if (has_column) {
+      EXPECT_EQ(world.server.stored, values(10));
+    } else {
+      ASSERT_FALSE(world.said.empty());
+      EXPECT_NE(world.said.back().find("at least once"), std::string::npos);
+    }
+  }
 }
 
 TEST(ClickHouseSink, FullByRowsAndBytes) {

@@ -90,18 +90,32 @@ Result<int64_t> EntryDelivery::stored_rows(const LogEntry& entry, const EntryPar
   return rows->empty() ? 0 : std::atoll(rows->front()[0].c_str());
 }
 
-// Whether an earlier process got all of the part stored. Asked of the table itself, which knows it even when
-// the token is no longer in the window. With views it is not enough: they may have missed the block.
+// Whether an earlier process got all of the part stored, so that it must not be sent again. Asked of the
+// table itself, which knows it even when the token is no longer in the window. With views it is sent again as
+// long as the token is known: they may have missed the block.
 Result<bool> EntryDelivery::is_stored(const LogEntry& entry, const EntryPart& part) {
-  if (!part.has_sequence) return false;
+  auto memory_s = token_memory_s(connection_, name_of(part));
+  // A table or column that is gone is told by the INSERT.
+  auto gone = [](const Status& status) {
+    return status.code() == Code::invalid || status.code() == Code::not_found;
+  };
+  if (!memory_s.ok()) return gone(memory_s.status()) ? Result<bool>(false) : memory_s.status();
+  const int64_t age_s = (settings_.clock->now_us() - entry.created_us) / 1'000'000;
+  const bool forgotten = age_s >= *memory_s;
+  const std::string what = "commit number " + std::to_string(entry.seq) + " is " + std::to_string(age_s) +
+                           " s old, which is longer than " + name_of(part).text() + " remembers tokens";
+  if (!part.has_sequence) {
+    if (forgotten) say(what + ", and it has no column _weir_seq: its rows may come twice (at least once)");
+    return false;
+  }
   auto views = has_views(connection_, name_of(part));
   if (!views.ok()) return views.status();
-  if (*views) return false;
+  if (*views && !forgotten) return false;
   auto stored = stored_rows(entry, part);
-  // A table or column that is gone is told by the INSERT.
-  if (!stored.ok() && stored.status().code() == Code::invalid) return false;
-  if (!stored.ok()) return stored.status();
-  return *stored == part.rows;
+  if (!stored.ok()) return gone(stored.status()) ? Result<bool>(false) : stored.status();
+  if (*stored != part.rows) return false;
+  if (*views) say(what + ": its rows are there, but what materialized views made of them is not known");
+  return true;
 }
 
 Status EntryDelivery::failure(const LogEntry& entry, const EntryPart& part,

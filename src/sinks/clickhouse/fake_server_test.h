@@ -25,6 +25,8 @@ struct FakeServer {
   bool has_view = false;
   bool knows_tokens = true;
   std::string window = "10000";
+  std::string engine = "MergeTree";
+  int64_t with_sequence = -1;  // >= 0: the table has _weir_seq, and this is what counting rows by it gives
   std::string table_type = "String";
   // Counts down with each request; at 0 the request fails: before it took effect, or after (a lost answer).
   int fail_in = -1;
@@ -83,12 +85,15 @@ struct FakeServer {
     if (asks("name = 'view'"))
       return rows("[\"MaterializedView\",\"CREATE MATERIALIZED VIEW d.view TO d.to AS\"]");
     if (asks("create_table_query FROM system.tables"))
-      return rows(table_exists ? "[\"MergeTree\",\"CREATE TABLE x ENGINE = MergeTree SETTINGS "
-                                 "non_replicated_deduplication_window = " +
-                                     window + "\"]"
+      return rows(table_exists ? "[\"" + engine + "\",\"CREATE TABLE x ENGINE = " + engine +
+                                     " SETTINGS non_replicated_deduplication_window = " + window +
+                                     ", replicated_deduplication_window = " + window +
+                                     ", replicated_deduplication_window_seconds = 3600\"]"
                                : "");
-    if (asks("FROM system.columns")) return rows("[\"v\",\"" + table_type + "\",\"\"]");
-    if (asks("count()")) return rows("[\"0\"]");
+    if (asks("FROM system.columns"))
+      return rows("[\"v\",\"" + table_type + "\",\"\"]" +
+                  (with_sequence >= 0 ? ",[\"_weir_seq\",\"UInt64\",\"\"]" : ""));
+    if (asks("count()")) return rows("[\"" + std::to_string(std::max<int64_t>(0, with_sequence)) + "\"]");
     return rows("");
   }
 

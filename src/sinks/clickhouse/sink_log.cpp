@@ -98,13 +98,24 @@ Status SinkLog::load() {
     return {};
   }
   stands_ = entry->stands;
-  auto finished = objects_->get(kFinished);
-  if (!finished.ok() && finished.status().code() != Code::not_found)
-    return finished.status().with_context("the sink log");
-  int64_t done = finished.ok() ? std::atoll(finished->c_str()) : 0;
+  WEIR_ASSIGN(int64_t done, finished());
   bool nothing_to_do = entry->parts.empty() && entry->refused.bytes == 0;
   if (done < newest_ && !nothing_to_do) open_ = std::move(entry);
   loaded_ = true;
+  return {};
+}
+
+Result<int64_t> SinkLog::finished() {
+  auto text = objects_->get(kFinished);
+  if (text.ok()) return std::atoll(text->c_str());
+  if (text.status().code() == Code::not_found) return 0;
+  return text.status().with_context("the sink log");
+}
+
+Status SinkLog::look_again() {
+  if (open_ == nullptr) return {};
+  WEIR_ASSIGN(int64_t done, finished());
+  if (done >= open_->seq) open_.reset();
   return {};
 }
 

@@ -62,6 +62,8 @@ class SinkLog {
   // The number that append() would use now.
   int64_t next_seq() const { return newest_ + 1; }
 
+  // Looks whether another process has resolved the open entry since; cheap.
+  Status look_again();
   // The open entry is carried out.
   Status finish(const LogEntry& entry);
 
@@ -81,6 +83,7 @@ class SinkLog {
 
  private:
   explicit SinkLog(std::unique_ptr<ObjectStore> objects) : objects_(std::move(objects)) {}
+  Result<int64_t> finished();
   void prune();
 
   std::unique_ptr<ObjectStore> objects_;

@@ -192,10 +192,9 @@ Result<TableName> view_storage(ClickHouseConnection& connection, const View& vie
   return TableName{view.name.database, rows->front()[0]};
 }
 
-Result<int64_t> window_of(ClickHouseConnection& connection, const TargetTable& table) {
-  const bool replicated = is_replicated(table.engine);
-  const std::string name =
-      replicated ? "replicated_deduplication_window" : "non_replicated_deduplication_window";
+// The table's own value of a setting, else the server's; 0 when it knows none.
+Result<int64_t> table_setting(ClickHouseConnection& connection, const TargetTable& table,
+                              const std::string& name) {
   if (auto value = setting_in(table.create_query, name)) return *value;
   auto rows =
       connection.select("SELECT value FROM system.merge_tree_settings WHERE name = " + quoted_literal(name));
@@ -321,11 +320,11 @@ Status check_deduplication(ClickHouseConnection& connection, const TargetTable& 
                              "family" +
                              choose);
     }
-    auto window = window_of(connection, current);
+    const std::string setting = is_replicated(current.engine) ? "replicated_deduplication_window"
+                                                              : "non_replicated_deduplication_window";
+    auto window = table_setting(connection, current, setting);
     if (!window.ok()) return window.status();
     if (*window <= 0) {
-      const std::string setting = is_replicated(current.engine) ? "replicated_deduplication_window"
-                                                                : "non_replicated_deduplication_window";
       return Status::invalid(what +
                              " keeps no window of repeated blocks, so a retry could double rows: ALTER "
                              "TABLE " +
@@ -344,6 +343,12 @@ Status check_deduplication(ClickHouseConnection& connection, const TargetTable& 
     }
   }
   return {};
+}
+
+Result<int64_t> token_memory_s(ClickHouseConnection& connection, const TableName& name) {
+  WEIR_ASSIGN(TargetTable table, describe_table(connection, name));
+  if (!is_replicated(table.engine)) return INT64_MAX;
+  return table_setting(connection, table, "replicated_deduplication_window_seconds");
 }
 
 Result<TableIdentity> table_identity(ClickHouseConnection& connection, const TableName& name) {

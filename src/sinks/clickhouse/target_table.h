@@ -63,6 +63,9 @@ Status check_tokens(ClickHouseConnection& connection);
 // write to; else invalid, with what to change.
 Status check_deduplication(ClickHouseConnection& connection, const TargetTable& table);
 
+// How long the table remembers a token: for ever (by blocks, not by time) where it is not replicated.
+Result<int64_t> token_memory_s(ClickHouseConnection& connection, const TableName& name);
+
 // Whether materialized views read from the table.
 Result<bool> has_views(ClickHouseConnection& connection, const TableName& name);
 
