@@ -52,3 +52,46 @@ CREATE TABLE t WITH ('connector' = 'blackhole');
 INSERT INTO t SELECT a FROM s;
 """)
     weir.run(["check", "--connect", "p.sql"], cwd=tmp_path, expect=3, timeout_s=20)
+
+
+def guarantees():
+    return (ROOT / "docs" / "guarantees.md").read_text()
+
+
+def test_every_test_that_guarantees_names_exists():
+    named = re.findall(r"`((?:tests|src)/[^`\s]+)`", guarantees())
+    assert len(named) > 40
+    for name in named:
+        path, _, test = name.replace(".cpp:", ".cpp::").partition("::")
+        assert (ROOT / path).exists(), name
+        if path.endswith(".py"):
+            assert re.search(rf"^def {test}\(", (ROOT / path).read_text(), re.M), name
+        elif test:
+            assert re.search(rf"^TEST\w*\(\w+,\s+{test}\)", (ROOT / path).read_text(), re.M), name
+
+
+def test_guarantees_has_every_source_and_sink(weir):
+    kinds = re.findall(r"^## (source|sink) `(\w+)`", weir.run(["connectors", "--markdown"]).stdout, re.M)
+    table = guarantees().split("## Source × sink", 1)[1].split("\n## ", 1)[0]
+    columns = re.search(r"^\| \|(.*)\|$", table, re.M).group(1)
+    for kind, name in kinds:
+        if kind == "sink":
+            assert f"`{name}`" in columns, name
+            continue
+        cells = re.search(rf"^\| `{name}` \|(.*)\|$", table, re.M).group(1).split(" | ")
+        assert len(cells) == len(columns.split("|")), name
+        assert all(re.search(r"exactly once|at least once", cell) for cell in cells), name
+
+
+def test_guarantees_quotes_what_check_says(weir, tmp_path):
+    words = " ".join(guarantees().split())
+    for connector in ("'print'", "'blackhole'",
+                      "'kafka', 'topic'='t', 'properties.bootstrap.servers'='127.0.0.1:1'",
+                      "'clickhouse', 'url'='http://127.0.0.1:1', 'delivery'='at-least-once'"):
+        (tmp_path / "p.sql").write_text(f"""
+CREATE TABLE s (a BIGINT) WITH ('connector' = 'generator', 'rows' = '1');
+CREATE TABLE t WITH ('connector' = {connector});
+INSERT INTO t SELECT a FROM s;
+""")
+        said = re.search(r" is (at least once: .*)", weir.run(["check", "p.sql"], cwd=tmp_path).stdout).group(1)
+        assert said in words, said

@@ -69,7 +69,8 @@ def example(weir, tmp_path):
 def on_kafka(example, kafka, topic):
     def make(name):
         made = example(name)
-        made.replace(topic=("'topic'     = 'orders'", f"'topic' = '{topic}'"), server=("localhost:9092", kafka.bootstrap))
+        made.replace(topic=("'topic'     = 'orders'", f"'topic' = '{topic}'"),
+                     server=("localhost:9092", kafka.bootstrap))
         kafka.create_topic(topic, partitions=2)
         kafka.produce(topic, made.events)
         return made
