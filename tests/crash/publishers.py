@@ -54,12 +54,16 @@ class Publisher(threading.Thread):
 
 
 class NatsPublisher(Publisher):
-    """Publishes to JetStream until each event has its PubAck; a repeated one carries the same Nats-Msg-Id."""
+    """Publishes to JetStream until each event has its PubAck; a repeated one carries the same Nats-Msg-Id.
 
-    def __init__(self, url, stream, events, duration_ms, bursts):
+    retention "workqueue": the stream forgets what Weir acknowledges, so sent() is what the PubAcks told, and demands
+    that nothing is left.
+    """
+
+    def __init__(self, url, stream, events, duration_ms, bursts, retention="limits"):
         super().__init__(events, duration_ms, bursts)
-        self.url, self.stream = url, stream
-        self.acknowledged = 0
+        self.url, self.stream, self.retention = url, stream, retention
+        self.stored = {}  # ref -> sequence, by the PubAcks
 
     def publish(self):
         asyncio.run(self._publish())
@@ -74,9 +78,9 @@ class NatsPublisher(Publisher):
         deadline = time.monotonic() + 40
         while True:
             try:
-                await js.publish(f"{self.stream}.{event.ref % 4}", event.payload, timeout=1,
-                                 headers={"Nats-Msg-Id": str(event.ref)})
-                self.acknowledged += 1
+                answer = await js.publish(f"{self.stream}.{event.ref % 4}", event.payload, timeout=1,
+                                          headers={"Nats-Msg-Id": str(event.ref)})
+                self.stored[event.ref] = answer.seq
                 return
             except (NatsError, OSError, asyncio.TimeoutError):
                 if time.monotonic() > deadline:
@@ -86,16 +90,31 @@ class NatsPublisher(Publisher):
     def create(self):
         async def create():
             async with _Connection(self.url) as js:
-                await js.add_stream(name=self.stream, subjects=[f"{self.stream}.*"])
+                await js.add_stream(name=self.stream, subjects=[f"{self.stream}.*"], retention=self.retention)
         asyncio.run(create())
 
     def sent(self):
         """Every message that the stream holds, and a failure when an acknowledged one is not there."""
+        if self.retention == "workqueue":
+            self._wait_until_empty()
+            return [Sent(("", sequence), ref, self.kind_of[ref]) for ref, sequence in self.stored.items()]
         held = asyncio.run(self._read_stream())
         missing = set(self.kind_of) - {event.ref for event in held}
         if missing:
             raise AssertionError(f"the NATS server lost acknowledged events, for instance {sorted(missing)[:5]}")
         return held
+
+    def _wait_until_empty(self, timeout_s=10):
+        """The server removes what was acknowledged in its own time."""
+        deadline = time.monotonic() + timeout_s
+        while left := asyncio.run(self._count()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{left} events were never acknowledged to the work queue")
+            time.sleep(0.1)
+
+    async def _count(self):
+        async with _Connection(self.url) as js:
+            return (await js.stream_info(self.stream)).state.messages
 
     async def _read_stream(self):
         held = []

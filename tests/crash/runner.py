@@ -153,7 +153,7 @@ class SeedRun:
     def _publisher(self, events):
         if self.workload.source == "nats":
             return NatsPublisher(self.places["nats_url"], self.places["stream"], events, self.plan.publish_ms,
-                                 self.plan.bursts)
+                                 self.plan.bursts, self.plan.retention)
         if self.workload.kafka:
             return KafkaPublisher(self.slot.server("kafka"), self.places["stream"], events, self.plan.publish_ms,
                                   self.plan.bursts, self.plan.partitions)

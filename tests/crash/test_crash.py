@@ -316,4 +316,4 @@ def test_doctored_tables_a_cut_ledger(doctored):
 def test_every_named_fault_is_known():
     assert {workload.name for workload in load_workloads().values()} == {
         "nats-to-local-lake", "nats-to-minio", "two-tables-one-stream", "file-to-lake", "replay",
-        "nats-to-lake-and-clickhouse", "kafka-to-clickhouse", "kafka-group-to-lake"}
+        "nats-to-lake-and-clickhouse", "kafka-to-clickhouse", "kafka-group-to-lake", "nats-workers"}

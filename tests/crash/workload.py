@@ -82,6 +82,7 @@ class Plan:
     restarts: list      # (after_ms, server, down_ms)
     lose_state: bool
     answers: list       # orders for ClickHouseFront.fault
+    retention: str      # of a JetStream stream
 
 
 def load_workloads():
@@ -117,7 +118,8 @@ def plan(workload, seed):
                   if dice.randint(1, 100) <= faults.get(f"restart_{server}_percent", 0)],
         lose_state=dice.randint(1, 100) <= faults.get("lose_state_percent", 0),
         answers=[{**dice.choice(_ANSWERS), "skip": dice.randint(0, 6), "count": dice.randint(1, 3)}
-                 for _ in range(2) if dice.randint(1, 100) <= faults.get("answers_percent", 0)])
+                 for _ in range(2) if dice.randint(1, 100) <= faults.get("answers_percent", 0)],
+        retention=dice.choice(workload.events.get("retention", ["limits"])))
 
 
 def _kills(dice, bounds, points, after_ms, point_ms=POINT_MS, workers=1):
