@@ -79,15 +79,30 @@ Result<NatsConsumer> add_consumer(const NatsConnection& connection, const NatsCo
   return NatsConsumer{name, static_cast<int64_t>(info->NumPending)};
 }
 
+// No name of another partition ends like this.
+std::string second_name(const NatsConsumerPlan& plan) { return plan.name + "-alt"; }
+
 }  // namespace
+
+Status hold_interest(const NatsConnection& connection, const NatsConsumerPlan& plan) {
+  if (plan.retention != js_InterestPolicy) return {};
+  for (const std::string& name : {plan.name, second_name(plan)}) {
+    WEIR_ASSIGN(const bool exists, consumer_exists(connection, plan.stream, name));
+    if (exists) return {};
+  }
+  const Result<NatsConsumer> made = add_consumer(connection, plan, plan.name);
+  if (made.ok()) return {};
+  // Another worker may have been first, with a position of its own.
+  WEIR_ASSIGN(const bool exists, consumer_exists(connection, plan.stream, plan.name));
+  return exists ? Status() : made.status();
+}
 
 Result<NatsConsumer> make_nats_consumer(const NatsConnection& connection, const NatsConsumerPlan& plan) {
   if (plan.retention != js_InterestPolicy) {
     WEIR_TRY(remove_consumer(connection, plan.stream, plan.name));
     return add_consumer(connection, plan, plan.name);
   }
-  // No name of another partition ends like this.
-  const std::string second = plan.name + "-alt";
+  const std::string second = second_name(plan);
   WEIR_ASSIGN(const bool has_first, consumer_exists(connection, plan.stream, plan.name));
   WEIR_ASSIGN(const bool has_second, consumer_exists(connection, plan.stream, second));
   // Both: a crash came between the two steps. Either keeps what is not committed.

@@ -41,4 +41,8 @@ struct NatsConsumer {
 // invalid: another consumer takes messages of this work queue.
 Result<NatsConsumer> make_nats_consumer(const NatsConnection& connection, const NatsConsumerPlan& plan);
 
+// On a stream with interest retention: makes sure that something holds the messages of this partition from
+// now on, until make_nats_consumer takes over, by whichever worker. Elsewhere it does nothing.
+Status hold_interest(const NatsConnection& connection, const NatsConsumerPlan& plan);
+
 }  // namespace weir

@@ -47,6 +47,7 @@ class NatsReader final : public PartitionReader {
 
   ~NatsReader() override {
     held_.reset();
+    flush_acks();
     // First the library's threads: it may use a subscription after its end (see retire_subscription).
     if (connection_ != nullptr) natsConnection_Close(connection_->get());
   }
@@ -106,18 +107,10 @@ class NatsReader final : public PartitionReader {
 
   Status acknowledge(int64_t next) override {
     std::vector<std::string> due;
-    bool sent = false;
     while (pending_acks_->commit(next, due)) {
-      if (!acks_) continue;
-      WEIR_TRY(send_acks(due));
-      sent = true;
+      if (acks_) WEIR_TRY(send_acks(due));
     }
-    if (!sent || !removes()) return {};
-    // Keeps pace with the server, and nothing is left behind when this was the last commit. What does not get
-    // through comes again and is acknowledged then.
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (connection_ != nullptr && connection_->connected())
-      natsConnection_FlushTimeout(connection_->get(), kFlushTimeoutMs);
+    flush_acks();
     return {};
   }
 
@@ -137,10 +130,21 @@ class NatsReader final : public PartitionReader {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (const std::string& reply : replies) {
       if (connection_ == nullptr || !connection_->connected()) return {};
+      unflushed_acks_ = true;
       const natsStatus status = natsConnection_Publish(connection_->get(), reply.c_str(), "+ACK", 4);
       if (status != NATS_OK) return connection_->failure("cannot acknowledge", status);
     }
     return {};
+  }
+
+  // Where acknowledged messages are removed: keeps pace with the server, and nothing is left behind when
+  // these were the last (a connection that is closed at once loses them). What does not get through comes
+  // again and is acknowledged then.
+  void flush_acks() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!std::exchange(unflushed_acks_, false) || !removes()) return;
+    if (connection_ != nullptr && connection_->connected())
+      natsConnection_FlushTimeout(connection_->get(), kFlushTimeoutMs);
   }
 
   // ---- connection and consumer ----
@@ -617,8 +621,9 @@ class NatsReader final : public PartitionReader {
   const bool acks_;
   const bool accept_gaps_;
 
-  std::mutex mutex_;  // guards connection_ against acknowledge
+  std::mutex mutex_;  // guards connection_ against acknowledge, and unflushed_acks_
   std::unique_ptr<NatsConnection> connection_;
+  bool unflushed_acks_ = false;
   std::optional<PendingAcks> pending_acks_;
   jsRetentionPolicy retention_ = js_LimitsPolicy;
   std::string consumer_;

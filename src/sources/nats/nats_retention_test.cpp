@@ -30,7 +30,8 @@ class Retention : public testing::TestWithParam<jsRetentionPolicy> {
   // The interest must be there before messages are.
   void add_stream() {
     publisher_.add_stream("ORDERS", {"orders.>"}, GetParam());
-    if (!queue()) EXPECT_TRUE(open_source(options(), {}, false).status.ok());
+    if (queue()) return;
+    EXPECT_TRUE(open_source(options(), {}, false).status.ok());
   }
   static Texts texts(int begin, int end) {
     Texts all;
@@ -240,6 +241,19 @@ TEST(NatsInterest, TheConsumerStaysAndHoldsTheMessages) {
     stored = next;
   }
   EXPECT_LEFT(publisher, 0);
+}
+
+// Partitions are opened one after the other, by whichever worker; their messages must not wait for that.
+TEST(NatsInterest, EveryPartitionIsHeldFromTheStart) {
+  Server server;
+  Publisher publisher(server.url());
+  publisher.add_stream("ORDERS", {"orders.>"}, js_InterestPolicy);
+  const Values options = {{"url", server.url()}, {"scan.partitions", "orders.{0..2}"}};
+  Opened first = open_source(options, {}, false, 0);
+  ASSERT_TRUE(first.status.ok()) << first.status.message();
+  for (const char* subject : {"orders.0", "orders.1", "orders.2"}) publisher.publish(subject, "x");
+  for (size_t partition = 0; partition < 3; ++partition)
+    EXPECT_EQ(read_once(options, {}, partition).events.size(), 1u) << partition;
 }
 
 // A crash between making the second consumer and deleting the first leaves two.

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "sources/nats/nats_connection.h"
+#include "sources/nats/nats_consumer.h"
 #include "sources/nats/nats_group.h"
 #include "sources/nats/nats_reader.h"
 #include "sources/nats/subject_filter.h"
@@ -55,6 +56,15 @@ class NatsSource final : public Source {
     for (const std::string& known : known_partitions) {
       if (std::find(ids.begin(), ids.end(), known) == ids.end()) return unknown_partition(known);
     }
+    // All partitions, also those of other workers: what nobody waits for is not kept.
+    for (size_t i = 0; i < filters_.size(); ++i) {
+      NatsConsumerPlan plan;
+      plan.stream = stream_;
+      plan.name = consumer_of(i);
+      plan.filter = filters_[i];
+      plan.retention = info->Config->Retention;
+      WEIR_TRY(hold_interest(*connection, plan));
+    }
     if (group_ == nullptr) return ids;
     ids.clear();
     for (const std::string& filter : group_->share())
@@ -76,11 +86,7 @@ class NatsSource final : public Source {
       NatsReaderSettings settings;
       settings.options = context_.options;
       settings.filter = filters_[i];
-      settings.consumer = context_.options.string("durable");
-      if (settings.consumer.empty())
-        settings.consumer = consumer_name("weir-" + context_.pipeline + "-" + context_.table->name);
-      if (filters_.size() > 1)
-        settings.consumer += "-" + consumer_name(filters_[i]) + "-" + std::to_string(i);
+      settings.consumer = consumer_of(i);
       settings.created_ns = created_ns_;
       settings.once = context_.once;
       settings.batch_rows = context_.batch_rows;
@@ -97,6 +103,13 @@ class NatsSource final : public Source {
   }
 
  private:
+  std::string consumer_of(size_t filter) const {
+    std::string name = context_.options.string("durable");
+    if (name.empty()) name = consumer_name("weir-" + context_.pipeline + "-" + context_.table->name);
+    if (filters_.size() > 1) name += "-" + consumer_name(filters_[filter]) + "-" + std::to_string(filter);
+    return name;
+  }
+
   Status unknown_partition(const std::string& known) const {
     const size_t at = known.rfind('@');
     const size_t slash = at == std::string::npos ? at : known.find('/', at);
