@@ -72,7 +72,8 @@ def test_rows_become_visible_within_the_interval_and_can_be_traced(target, share
     eventually(lambda: target.ids() == list(range(1, 51)))
     publish(shared_nats.url, target.case.stream, events(51, 60))
     eventually(lambda: target.ids() == list(range(1, 61)))
-    rows = target.server.rows(f"SELECT id, name, toString(amount), _weir_offset FROM {target.name} ORDER BY id LIMIT 2")
+    columns = "id, name, toString(amount), _weir_offset"
+    rows = target.server.rows(f"SELECT {columns} FROM {target.name} ORDER BY id LIMIT 2")
     assert rows == [(1, "n1", "0.25", 1), (2, "n2", "0.5", 2)]
     insert = target.server.requests(f"INSERT INTO `default`.`{target.name}`")[0]
     assert insert["settings"]["async_insert"] == "0" and insert["settings"]["insert_deduplication_token"]
@@ -284,9 +285,10 @@ def test_a_column_dropped_under_us_stops_with_words_and_the_next_start_goes_on(t
 
 
 def test_a_created_table_is_shaped_by_options(target):
-    target.file_pipeline([event(1), event(1, name="again"), event(2)], ", 'engine'='ReplacingMergeTree', "
-                         "'order-by'='id', 'partition-by'='id % 2', 'ttl'='toDateTime(id * 1000000000) + INTERVAL 99 YEAR', "
-                         "'settings.index_granularity'='1024', 'column.id'='UInt32', 'low-cardinality'='name'")
+    options = (", 'engine'='ReplacingMergeTree', 'order-by'='id', 'partition-by'='id % 2', "
+               "'ttl'='toDateTime(1700000000 + id) + INTERVAL 50 YEAR', 'settings.index_granularity'='1024', "
+               "'column.id'='UInt32', 'low-cardinality'='name'")
+    target.file_pipeline([event(1), event(1, name="again"), event(2)], options)
     target.case.once("p.sql")
     text = target.server.value(f"SELECT create_table_query FROM system.tables WHERE name = '{target.name}'")
     for part in ("`id` UInt32", "`name` LowCardinality(Nullable(String))", "ReplacingMergeTree", "PARTITION BY id % 2",
