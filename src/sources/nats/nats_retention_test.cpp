@@ -263,7 +263,8 @@ TEST(NatsInterest, TwoConsumersAfterACrashBecomeOneWithoutLoss) {
   publisher.add_stream("ORDERS", {"orders.>"}, js_InterestPolicy);
   const Values options = {{"url", server.url()}, {"durable", "mine"}};
   ASSERT_TRUE(open_source(options, {}, false).status.ok());
-  publisher.add_consumer("ORDERS", "mine-alt");
+  ASSERT_EQ(publisher.consumers("ORDERS"), Texts{"mine-alt"});
+  publisher.add_consumer("ORDERS", "mine");
   publisher.publish_many("orders.a", 0, 100);
   const Read read = read_once(options, 51);
   ASSERT_TRUE(read.status.ok()) << read.status.message();
