@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "sources/batch_buffers.h"
 #include "sources/kafka/header_text.h"
@@ -61,7 +62,7 @@ class KafkaReader final : public PartitionReader {
   KafkaTopic topic_;
   KafkaQueue queue_;
   bool consuming_ = false;
-  bool keep_start_ = false;
+  int64_t first_from_ = -1;  // an empty range [first_from_, next_) comes before the first events
   std::atomic<int64_t> next_{0};
   int64_t end_ = -1;                           // of a bounded read
   std::vector<rd_kafka_message_t*> messages_;  // received, from taken_ on not yet in a batch; owned
@@ -97,6 +98,7 @@ Status KafkaReader::start_at(const KafkaStart& start) {
                                                     : start.offset;
   if (next_ < range.low) {
     if (start.stored && !settings_.continue_on_gap) return gone(range.low);
+    if (start.stored && !start.keep) first_from_ = next_;  // ranges have no gaps, not even here
     next_ = range.low;
   }
   if (next_ > range.high) {
@@ -115,7 +117,7 @@ Status KafkaReader::start_at(const KafkaStart& start) {
                              "another name reads it from its beginning");
     }
   }
-  keep_start_ = start.keep && next_ > 0;
+  if (start.keep && next_ > 0) first_from_ = next_ - 1;
   if (settings_.once) end_ = std::max<int64_t>(next_, range.high);
   topic_.reset(rd_kafka_topic_new(settings_.client->get(), settings_.id.topic.c_str(), nullptr));
   if (topic_ == nullptr) return settings_.client->failure("topic " + where_, rd_kafka_last_error());
@@ -253,9 +255,8 @@ Result<EventBatch> KafkaReader::poll(milliseconds timeout) {
   EventBatch batch;
   batch.from = next_;
   batch.next = next_;
-  if (keep_start_) {
-    keep_start_ = false;
-    --batch.from;
+  if (first_from_ >= 0) {
+    batch.from = std::exchange(first_from_, -1);
     return batch;
   }
   if (end_ >= 0 && next_ >= end_) {
