@@ -198,6 +198,22 @@ def test_a_view_whose_target_would_double_is_refused(target):
     assert target.ids() == target.ids(f"{name}_view") == list(range(1, 21))
 
 
+def test_a_view_that_fails_stops_with_words_and_doubles_nothing(target):
+    name = target.name
+    target.file_pipeline(events(1, 3))
+    target.case.once("p.sql")
+    target.server.query(f"CREATE TABLE {name}_view (id Int64, x UInt8) ENGINE = MergeTree ORDER BY id "
+                        "SETTINGS non_replicated_deduplication_window = 100")
+    target.server.query(f"CREATE MATERIALIZED VIEW {name}_mv TO {name}_view AS "
+                        f"SELECT id, throwIf(id = 7) AS x FROM {name}")
+    target.file_pipeline(events(1, 20))
+    refused = target.case.once("p.sql", expect=1)
+    assert "materialized views" in refused.stderr and target.case.error_rows() == []
+    target.server.query(f"DROP TABLE {name}_mv")
+    target.case.once("p.sql")
+    assert target.ids() == list(range(1, 21))
+
+
 def test_a_server_that_is_killed_and_comes_back(target, tmp_path, shared_nats, running, eventually):
     with ClickHouseFront(tmp_path / "own") as own:
         target.server = own
@@ -378,6 +394,37 @@ def test_replay_writes_into_the_log_of_a_running_pipeline(target, shared_nats, r
     again = target.case.errors("mended.sql", "replay")
     assert "replayed=0" in again.stdout
     assert target.ids() == list(range(1, last[0] + 1))
+
+
+def test_three_workers_share_one_log_and_one_is_killed(target, shared_nats, running, eventually):
+    stream = target.case.stream
+    subjects = [f"{stream}.{i}.x" for i in range(6)]
+    publish(shared_nats.url, stream, [])
+    target.pipeline(f"'connector'='nats', 'url'='{shared_nats.url}', 'stream'='{stream}', 'format'='json', "
+                    f"'scan.partitions'='{stream}.{{0..5}}.>', 'lease.ttl'='2 s'",
+                    settings={"pipeline.workers": "several"})
+    workers = [running("p.sql") for _ in range(3)]
+    last = [0]
+
+    def publish_some(count):
+        numbers = range(last[0] + 1, last[0] + count + 1)
+        publish(shared_nats.url, stream, [event(i) for i in numbers], subjects)
+        last[0] += count
+
+    def said():
+        return "\n\n".join(worker.said()[-1500:] for worker in workers)
+    for round_ in range(10):
+        publish_some(60)
+        if round_ == 4:
+            eventually(lambda: len(target.ids()) > 60, 40)
+            workers[0].kill()
+    try:
+        eventually(lambda: len(set(target.ids())) == last[0], 60)
+    except AssertionError:
+        pytest.fail(said())
+    assert target.ids() == list(range(1, last[0] + 1)), said()
+    partitions = target.server.rows(f"SELECT DISTINCT _weir_partition FROM {target.name}")
+    assert len(partitions) == 6
 
 
 def test_the_genuine_old_server_takes_it_at_least_once(case, old_clickhouse):

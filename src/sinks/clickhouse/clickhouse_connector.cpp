@@ -144,7 +144,11 @@ Result<ClickHouseSinkSettings> settings_of(const SinkContext& context, bool pati
     return wrong("max-tables", "1 to 10000");
   if (settings.retry.max_attempts < 1) return wrong("retry.max-attempts", "1 or more");
   if (settings.target.database.empty()) return wrong("database", "a name");
-  if (options.string("engine").empty()) return wrong("engine", "an engine, such as MergeTree");
+  const std::string& engine = settings.target.defaults.engine;
+  if (engine.empty()) return wrong("engine", "an engine, such as MergeTree");
+  if (settings.target.exactly_once && engine.find("MergeTree") == std::string::npos)
+    return wrong("engine",
+                 "of the MergeTree family for exactly once; 'delivery' = 'at-least-once' takes others");
   auto urls = parse_server_urls(options.string("url"));
   if (!urls.ok()) return urls.status().with_context("table '" + context.table + "'");
   if (urls->size() > 1 && settings.target.table.find('{') != std::string::npos)
