@@ -70,7 +70,8 @@ def test_start_modes(case, kafka, topic):
     assert read("time", f", 'scan.startup.mode'='timestamp', 'scan.startup.timestamp-millis'='{first_ms + 7}'")[1] \
         == [7, 8, 9, 10]
     assert read("specific", ", 'scan.startup.mode'='specific-offsets', "
-                            "'scan.startup.specific-offsets'='partition:0,offset:4;partition:1,offset:3'")[1] == [7, 9, 10]
+                            "'scan.startup.specific-offsets'='partition:0,offset:4;partition:1,offset:3'")[1] \
+        == [7, 9, 10]
     file, latest = read("latest", ", 'scan.startup.mode'='latest-offset'")
     assert latest == []
     # Where it began is kept although nothing was read: what comes between two runs is not lost.
@@ -321,7 +322,8 @@ INSERT INTO dst SELECT id, name, tags, at FROM src;
     assert json.loads(messages[1].value()) == {"id": 1, "name": "n1", "at": "2026-11-21T12:00:00.123"}
     assert messages[1].key() == b"n1" and messages[3].key() is None
     assert messages[1].headers() == [("a", b"1")]
-    assert messages[1].timestamp()[1] == int(datetime(2026, 11, 21, 12, 0, 0, 123000, tzinfo=timezone.utc).timestamp() * 1000)
+    at = datetime(2026, 11, 21, 12, 0, 0, 123000, tzinfo=timezone.utc)
+    assert messages[1].timestamp()[1] == int(at.timestamp() * 1000)
     assert messages[1].partition() == messages[5].partition(), "one key, one partition"
     back = case.pipeline(table(kafka, topic), columns="id BIGINT, name STRING")
     case.once(back)
