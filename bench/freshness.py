@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-from kafka import PARTITIONS, QUERY, agree, broker, clickhouse_sums, sums_of, weir_file
+from kafka import PARTITIONS, QUERY, SAME_SETTINGS, agree, broker, clickhouse_sums, produce, sums_of, weir_file
 from pipelines import ROOT
 
 POLL_S = 0.005
@@ -94,9 +94,7 @@ def run_once(options, folder, kafka, server, name, count, rate, interval):
         wait_for_table(server, f"fresh_{name}", weir, f"{folder}/{name}.log")
         with Poller(server, f"fresh_{name}") as poller:
             started = time.monotonic()
-            made = json.loads(subprocess.run(
-                [f"{options.tools}/kafka_produce", kafka.bootstrap, topic, str(count),
-                 *(["--rate", str(rate)] if rate else [])], check=True, stdout=subprocess.PIPE, text=True).stdout)
+            made = produce(options.tools, kafka.bootstrap, topic, count, *(("--rate", rate) if rate else ()))
             produced_s = time.monotonic() - started
             rows = sums_of(made["kept"])[0]
             deadline = time.monotonic() + 120
@@ -118,6 +116,19 @@ def run_once(options, folder, kafka, server, name, count, rate, interval):
     server.query(f"DROP TABLE fresh_{name} SYNC")
     kafka.delete_topic(topic)
     return count / took_s, count / produced_s, delays
+
+
+def bare_delays(options, kafka, rate):
+    """What producer and broker alone take: a consumer that only looks at the stamps."""
+    kafka.create_topic("FLOOR", PARTITIONS)
+    count = int(rate * options.seconds)
+    with subprocess.Popen([f"{options.tools}/kafka_bare", kafka.bootstrap, "FLOOR", str(count), "--delays",
+                           *SAME_SETTINGS], stdout=subprocess.PIPE, text=True) as consumer:
+        time.sleep(0.5)
+        produce(options.tools, kafka.bootstrap, "FLOOR", count, "--rate", rate)
+        found = json.loads(consumer.communicate(timeout=60)[0])
+    kafka.delete_topic("FLOOR")
+    return found
 
 
 def wait_for_table(server, table, weir, log):
@@ -151,6 +162,9 @@ def main():
             most, _, _ = run_once(options, folder, kafka, server, "most", options.events, None, None)
             rate = math.floor(most / 2)
             print(f"maximum {most:,.0f} messages/s, half of it {rate:,} messages/s", flush=True)
+        floor = bare_delays(options, kafka, rate)
+        print(f"the same messages reach a bare librdkafka consumer, alone, in p50 {floor['p50_ms']:.0f} ms  p99 "
+              f"{floor['p99_ms']:.0f} ms", flush=True)
         for name, interval, target in (("default", None, 1200), ("fast", "50 ms", 150)):
             results = []
             for i in range(options.repeats):
