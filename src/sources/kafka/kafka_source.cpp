@@ -115,7 +115,11 @@ class KafkaSource final : public Source {
 KafkaClientSettings client_settings(const SourceContext& context) {
   KafkaClientSettings settings;
   settings.options = &context.options;
-  settings.defaults = {{"client.id", "weir"}, {"isolation.level", "read_committed"}};
+  settings.defaults = {
+      {"client.id", "weir"},
+      {"isolation.level", "read_committed"},
+      // A cluster that was without a broker for a moment leaves the library with none to ask.
+      {"metadata.recovery.rebootstrap.trigger.ms", "3000"}};
   settings.forced = {{"enable.auto.commit", "false"}, {"enable.auto.offset.store", "false"}};
   return settings;
 }
@@ -189,7 +193,13 @@ Result<std::vector<std::string>> KafkaSource::discover(const std::vector<std::st
                     now_ns - looked_ns_ >= std::chrono::nanoseconds(discovery_interval_).count();
   if (look && !(grouped() && looked_ && now_ns - looked_ns_ < 1'000'000'000 && known.empty())) {
     WEIR_TRY(connect(open_partitions_));
-    WEIR_ASSIGN(const std::vector<KafkaTopicInfo> topics, find_kafka_topics(*client_, choice_));
+    auto found = find_kafka_topics(*client_, choice_);
+    if (!found.ok()) {
+      if (found.status().retryable() && client_.use_count() == 1)
+        client_.reset();  // the next try begins anew
+      return found.status();
+    }
+    const std::vector<KafkaTopicInfo>& topics = *found;
     std::vector<std::string> before;  // a topic that is created anew under us is told as after a restart
     for (const KafkaPartitionId& id : all_) before.push_back(id.text());
     WEIR_TRY(check_known_kafka_partitions(*client_, topics, before));
