@@ -54,7 +54,7 @@ Status NatsGroup::join(std::chrono::milliseconds timeout) {
     joining_ns_ = clock.monotonic_ns();
     looks_ = 0;
   }
-  const int64_t patience_ns = joining_ns_ + ttl_ns_ / 2;
+  const int64_t patience_ns = joining_ns_ + (settings_.once ? 2 * ttl_ns_ : ttl_ns_ / 2);
   const int64_t deadline_ns = clock.monotonic_ns() + timeout.count() * kNsPerMs;
   joining_ = true;
   settled_ = false;
@@ -213,8 +213,8 @@ Result<NatsGroup::Written> NatsGroup::write(const std::string& key, const uint64
   return connection_->failure("cannot write a lease into '" + settings_.name + "'", status, error);
 }
 
-// 0 when the key is not there, or is somebody else's.
-Result<uint64_t> NatsGroup::own_revision(const std::string& key) {
+// Of the key's last write; 0 when the key is not there, or another than `owner` (empty: anybody) wrote it.
+Result<uint64_t> NatsGroup::revision_of(const std::string& key, const std::string& owner) {
   const std::string subject = "$KV." + settings_.name + "." + key;
   natsMsg* raw = nullptr;
   jsErrCode error = static_cast<jsErrCode>(0);
@@ -223,8 +223,19 @@ Result<uint64_t> NatsGroup::own_revision(const std::string& key) {
   const NatsMessage message(raw);
   if (status == NATS_NOT_FOUND) return uint64_t{0};
   if (status != NATS_OK) return connection_->failure("cannot read a lease", status, error);
-  const std::string_view owner(natsMsg_GetData(raw), static_cast<size_t>(natsMsg_GetDataLength(raw)));
-  return owner == me_ ? natsMsg_GetSequence(raw) : uint64_t{0};
+  const std::string_view found(natsMsg_GetData(raw), static_cast<size_t>(natsMsg_GetDataLength(raw)));
+  return owner.empty() || found == owner ? natsMsg_GetSequence(raw) : uint64_t{0};
+}
+
+// Whether each of the others has shown life since the first look. A worker that has left meanwhile does too.
+Result<bool> NatsGroup::others_live(const std::vector<std::string>& workers, uint64_t last_revision) {
+  if (first_revision_ == 0) first_revision_ = last_revision;
+  for (const std::string& worker : workers) {
+    if (worker == me_) continue;
+    WEIR_ASSIGN(const uint64_t revision, revision_of("w." + worker, ""));
+    if (revision != 0 && revision <= first_revision_) return false;
+  }
+  return true;
 }
 
 Status NatsGroup::purge(const std::string& key, uint64_t revision) {
@@ -251,7 +262,7 @@ Result<bool> NatsGroup::acquire(const std::string& partition, uint64_t expected)
       leases_[partition] = {written.revision, sent_ns + ttl_ns_ - ttl_ns_ / 10};
       return true;
     }
-    WEIR_ASSIGN(expected, own_revision(key_of(partition)));
+    WEIR_ASSIGN(expected, revision_of(key_of(partition), me_));
     if (expected == 0) return false;
   }
   return false;
@@ -314,6 +325,10 @@ Status NatsGroup::share_out(bool joining) {
   const int64_t now_ns = settings_.clock->monotonic_ns();
   if (take_from_ns_ < 0) take_from_ns_ = now_ns + std::min<int64_t>(kLookAroundNs, ttl_ns_ / 5);
 
+  bool all_live = true;
+  if (settings_.once && joining) {
+    WEIR_ASSIGN(all_live, others_live(facts.workers, info->State.LastSeq));
+  }
   const ShareDecision decision = decide_share(facts);
   if (joining && now_ns >= take_from_ns_) {
     for (const std::string& partition : decision.release) WEIR_TRY(release(partition));
@@ -322,7 +337,7 @@ Status NatsGroup::share_out(bool joining) {
     }
   }
   const std::lock_guard<std::mutex> lock(mutex_);
-  settled_ = joining && now_ns >= take_from_ns_ && leases_.size() == decision.quota;
+  settled_ = joining && all_live && now_ns >= take_from_ns_ && leases_.size() == decision.quota;
   // While somebody joins, what the share is to be is being settled.
   differs_ = !joining && (!decision.release.empty() || !decision.take.empty());
   return {};

@@ -25,6 +25,9 @@
 // refuses whichever commit does not begin at its stand. The leases save work; they are not what keeps it
 // exact.
 //
+// A worker that ends at the end of the input (once) must not end at the end of a share that a dead worker has
+// cut: while it joins, another counts only once it has written its key since, so a dead one is waited out.
+//
 // Coming to rest: quotas sum to the number of partitions and depend only on who lives, oldest first. A lease
 // moves only when a worker comes or goes (decide_share() says why).
 #pragma once
@@ -52,6 +55,7 @@ struct NatsGroupSettings {
   std::string stream;                   // the bucket is replicated as this stream is
   std::vector<std::string> partitions;  // the same in every worker
   const Clock* clock = nullptr;
+  bool once = false;  // the caller ends when it has read its share
 };
 
 // A hash as text, the same in every build and on every machine.
@@ -89,7 +93,8 @@ class NatsGroup final : public GroupMember {
   Status connect();
   Status make_bucket();
   Result<Written> write(const std::string& key, const uint64_t* expected);
-  Result<uint64_t> own_revision(const std::string& key);
+  Result<uint64_t> revision_of(const std::string& key, const std::string& owner);
+  Result<bool> others_live(const std::vector<std::string>& workers, uint64_t last_revision);
   Status renew(const std::string& partition);
   Result<bool> acquire(const std::string& partition, uint64_t expected);
   Status release(const std::string& partition);
@@ -107,6 +112,7 @@ class NatsGroup final : public GroupMember {
   std::unique_ptr<NatsConnection> connection_;  // of the thread
   int64_t take_from_ns_ = -1;                   // of the thread: not before may anything be taken
   uint64_t worker_revision_ = 0;                // of the thread
+  uint64_t first_revision_ = 0;                 // of the thread: the bucket's last one at the first look
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;

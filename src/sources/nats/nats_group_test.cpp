@@ -1,7 +1,9 @@
 #include "sources/nats/nats_group.h"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
+#include <thread>
 
 #include "sources/nats/nats_source.h"
 #include "sources/nats/nats_test_support.h"
@@ -16,7 +18,7 @@ class NatsSharing : public testing::Test {
 
   NatsSharing() { publisher_.add_stream("ORDERS", {"orders.>"}); }
 
-  std::unique_ptr<Source> worker(int partitions = 4) {
+  std::unique_ptr<Source> worker(int partitions = 4, bool once = false) {
     SourceContext context =
         context_for("nats",
                     {{"url", server_.url()},
@@ -24,7 +26,7 @@ class NatsSharing : public testing::Test {
                      {"connect.timeout", "2 s"},
                      {"lease.ttl", "2 s"},
                      {"scan.partitions", "orders.{0.." + std::to_string(partitions - 1) + "}.>"}},
-                    table(), false);
+                    table(), once);
     context.shared = true;
     Result<std::unique_ptr<Source>> source = connector("nats").create(context);
     EXPECT_TRUE(source.ok()) << source.status().message();
@@ -147,6 +149,33 @@ TEST_F(NatsSharing, TheLeasesOfADeadWorkerRunOut) {
   }
   settle({alone.get()});
   EXPECT_EQ(share(*alone), partitions(4));
+}
+
+TEST_F(NatsSharing, AWorkerThatRunsOnceWaitsForADeadOneAndSharesWithALivingOne) {
+  ASSERT_TRUE(join(*worker()).ok());  // the bucket is there
+  write_key("w.00000000000000000000-dead", "dead");
+  for (const std::string& partition : {"orders.0.>", "orders.1.>"}) {
+    write_key("p." + fnv_hex(partition), "dead");
+  }
+  auto once = worker(4, true);
+  ASSERT_TRUE(join(*once).ok());
+  EXPECT_EQ(share(*once), partitions(4));
+  once.reset();
+
+  const auto living = worker();
+  ASSERT_TRUE(join(*living).ok());
+  std::atomic<bool> stop = false;
+  std::thread caller([&] {
+    while (!stop) {
+      if (living->group()->changing()) static_cast<void>(join(*living));
+      Clock::real().sleep(std::chrono::milliseconds(10));
+    }
+  });
+  once = worker(4, true);
+  EXPECT_TRUE(join(*once).ok());
+  EXPECT_EQ(share(*once).size(), 2u);
+  stop = true;
+  caller.join();
 }
 
 TEST_F(NatsSharing, ALeaseThatAnotherTookIsNoticedAndTheReaderStops) {

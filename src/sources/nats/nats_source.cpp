@@ -42,8 +42,8 @@ class NatsSource final : public Source {
         filters_(std::move(filters)) {
     if (!context_.shared) return;
     for (const std::string& filter : filters_) gone_[filter] = 0;  // complete before threads use it
-    group_ = std::make_shared<NatsGroup>(
-        NatsGroupSettings{context_.options, group_name(context_), stream_, filters_, context_.clock});
+    group_ = std::make_shared<NatsGroup>(NatsGroupSettings{context_.options, group_name(context_), stream_,
+                                                           filters_, context_.clock, context_.once});
   }
 
   Result<std::vector<std::string>> discover(const std::vector<std::string>& known_partitions) override {
