@@ -50,6 +50,7 @@ class Slot:
 
     def __init__(self, folder):
         self.folder = Path(folder)
+        shutil.rmtree(self.folder, ignore_errors=True)  # of an earlier run in a folder that was kept
         self.servers = {}
 
     def server(self, name):
