@@ -151,6 +151,30 @@ TEST(ClickHouseSink, AnyLostWriteIsMadeGood) {
   }
 }
 
+// Pieces that were found to be refused stay cut, although the next process would get them stored whole.
+TEST(ClickHouseSink, AConstraintThatIsDroppedBetweenTwoProcessesDoublesNothing) {
+  auto refuses = [](const std::string& body) { return body.find("<13>") != std::string::npos; };
+  World whole;
+  whole.batch = 30;
+  whole.server.refuses = refuses;
+  ASSERT_TRUE(whole.process(30).ok());
+  int ended = 0;
+  for (int at = 0; at < whole.files.changes; ++at) {
+    for (bool after : {false, true}) {
+      World world;
+      world.batch = 30;
+      world.server.refuses = refuses;
+      world.files.fail_in = at;
+      world.files.fail_after = after;
+      if (!world.process(30).ok()) ++ended;
+      world.server.refuses = [](const std::string&) { return false; };
+      ASSERT_TRUE(world.process(30).ok()) << at << after;
+      EXPECT_EQ(world.everything(), values(30)) << at << after;
+    }
+  }
+  EXPECT_GT(ended, 10);
+}
+
 // The same for requests to the server: with one attempt only, so that each loss ends the process.
 TEST(ClickHouseSink, AnyLostAnswerIsMadeGood) {
   for (bool refusing : {false, true}) {
