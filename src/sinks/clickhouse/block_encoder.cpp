@@ -66,6 +66,12 @@ Result<std::unique_ptr<BlockEncoder>> BlockEncoder::create(const std::string& ta
 }
 
 Result<EncodedBlock> BlockEncoder::encode(const RowBatches& batches, int64_t sequence) {
+  EncodedBlock block;
+  WEIR_TRY(encode(batches, sequence, &block));
+  return block;
+}
+
+Status BlockEncoder::encode(const RowBatches& batches, int64_t sequence, EncodedBlock* block) {
   RowBatches picked;
   picked.reserve(batches.size());
   for (const auto& batch : batches) {
@@ -77,7 +83,7 @@ Result<EncodedBlock> BlockEncoder::encode(const RowBatches& batches, int64_t seq
     }
     picked.push_back(arrow::RecordBatch::Make(schema_, batch->num_rows(), std::move(columns)));
   }
-  return encoder_->encode(picked);
+  return encoder_->encode(picked, block);
 }
 
 std::string column_list_of(const std::vector<std::pair<std::string, std::string>>& columns) {

@@ -30,6 +30,8 @@ class BlockEncoder {
 
   // The block of all rows, `sequence` in each row's _weir_seq.
   Result<EncodedBlock> encode(const RowBatches& batches, int64_t sequence);
+  // The same into a block whose memory is used again: much faster for large blocks.
+  Status encode(const RowBatches& batches, int64_t sequence, EncodedBlock* block);
 
   // Name and type of each column of the block.
   const std::vector<std::pair<std::string, std::string>>& columns() const { return columns_; }

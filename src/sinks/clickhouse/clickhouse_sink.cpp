@@ -78,10 +78,9 @@ Status ClickHouseWriter::fill(const RowBatches& batches, LogEntry& entry, EntryR
       continue;
     }
     WEIR_ASSIGN(BlockEncoder * encoder, tables_->encoder(group.table));
-    WEIR_ASSIGN(EncodedBlock block,
-                encoder->encode(group.batches, sequence_value(entry.incarnation, entry.seq)));
+    WEIR_TRY(encoder->encode(group.batches, sequence_value(entry.incarnation, entry.seq), &encoded_));
     std::vector<int64_t> left_out;
-    for (const RefusedValue& value : block.refused) {
+    for (const RefusedValue& value : encoded_.refused) {
       left_out.push_back(value.row);
       entry.refused_messages.push_back("column '" + value.column + "': " + value.message);
     }
@@ -89,18 +88,18 @@ Status ClickHouseWriter::fill(const RowBatches& batches, LogEntry& entry, EntryR
       WEIR_ASSIGN(auto rows, pick_rows(group.batches, left_out));
       refused.push_back(std::move(rows));
     }
-    if (block.rows == 0) continue;
-    NativeBuffer sent;
-    WEIR_TRY(compressor_.compress(block.bytes.view(), &sent));
+    if (encoded_.rows == 0) continue;
+    compressed_.clear();
+    WEIR_TRY(compressor_.compress(encoded_.bytes.view(), &compressed_));
     EntryPart part;
     TableName name = tables_->name(group.table);
     part.database = name.database;
     part.table = name.table;
     part.columns = encoder->columns();
     part.encoding = content_encoding(settings_.compression);
-    part.rows = block.rows;
+    part.rows = encoded_.rows;
     part.has_sequence = encoder->has_sequence();
-    part.block = entry.store(sent.view());
+    part.block = entry.store(compressed_.view());
     entry.parts.push_back(std::move(part));
     kept.push_back(without_rows(group.batches, left_out));
   }

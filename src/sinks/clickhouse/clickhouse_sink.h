@@ -77,6 +77,9 @@ class ClickHouseWriter {
   std::unique_ptr<TargetTables> tables_;
   std::unique_ptr<EntryDelivery> delivery_;
   Compressor compressor_;
+  // Of the last block, for their memory.
+  EncodedBlock encoded_;
+  NativeBuffer compressed_;
   RowBatches open_;
   int64_t rows_ = 0, bytes_ = 0;  // of open_
 };
