@@ -6,6 +6,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
 
@@ -232,7 +233,8 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
   arrow::RecordBatchVector shaped;
   auto rows_schema = arrow::schema([&] {
     arrow::FieldVector fields = schema.fields();
-    fields.push_back(arrow::field(kPartitionColumn, arrow::utf8(), false));
+    fields.push_back(arrow::field(kPartitionColumn, arrow::utf8(), false,
+                                  arrow::key_value_metadata({"source"}, {source_.table.name})));
     fields.push_back(arrow::field(kOffsetColumn, arrow::int64(), false));
     return fields;
   }());

@@ -131,7 +131,8 @@ void SetTables::choose_authority() {
                            plan_.commit_interval(*set_.sinks[i]));
   };
   for (size_t i = 0; i < sinks_.size(); ++i) {
-    if (sinks_[i]->memory() == Memory::none) continue;
+    const Memory memory = sinks_[i]->memory();
+    if (memory != Memory::state && memory != Memory::target) continue;
     if (!authority_ || rank(i) > rank(*authority_)) authority_ = i;
   }
 }

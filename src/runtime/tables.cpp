@@ -91,7 +91,9 @@ Result<std::unique_ptr<ObjectStore>> open_error_objects(const PipelinePlan& plan
 std::vector<bridge::QueryTable> query_tables(const PipelinePlan& plan) {
   std::vector<bridge::QueryTable> tables;
   for (const auto& sink : plan.sinks) {
-    if (sink->connector->name != "delta") continue;
+    // A path with {column} in it is many tables.
+    if (sink->connector->name != "delta" || sink->options.string("path").find('{') != std::string::npos)
+      continue;
     tables.push_back({"", sink->name, sink->options.string("path"), bridge::storage_options(sink->storage)});
   }
   const std::string root = plan.spec.settings.string("error-lake.path");

@@ -19,7 +19,8 @@
 
 namespace weir {
 
-// Hidden last columns of every batch that a sink gets: utf8 and int64.
+// Hidden last columns of every batch that a sink gets: utf8 and int64. A batch from a source is of one
+// partition, in offset order, and names the source in the metadata of the partition's field ("source").
 inline constexpr const char* kPartitionColumn = "_weir_partition";
 inline constexpr const char* kOffsetColumn = "_weir_offset";
 
@@ -65,6 +66,7 @@ class SealedRows {
 // Where a sink's positions survive.
 enum class Memory {
   none,    // nowhere: at least once
+  parts,   // in each of the tables behind it by itself: exact, but none speaks for all, so no authority
   state,   // in a log of its own below state.path
   target,  // in the table itself: preferred as a set's authority
 };
@@ -91,7 +93,7 @@ class Sink {
   // and unavailable are handled inside with a bounded number of attempts; lost_ownership: another worker
   // moved the positions.
   virtual Status commit(const SealedRows& sealed, const CommitRequest& request) = 0;
-  // After open. Anything but none can be an authority.
+  // After open. `state` and `target` can be an authority.
   virtual Memory memory() const = 0;
   // `this` when the sink takes part in replay's protocol, else null (replay into it is at least once).
   virtual TransactionalSink* transactional() = 0;

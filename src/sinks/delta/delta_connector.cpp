@@ -3,7 +3,10 @@
 #include <filesystem>
 
 #include "bridge/bridge.h"
+#include "config/data_type.h"
 #include "config/options.h"
+#include "sinks/delta/delta_tables.h"
+#include "sinks/delta/delta_values.h"
 
 namespace weir {
 namespace {
@@ -41,7 +44,9 @@ std::vector<std::string> split_names(const std::string& text) {
 }
 
 std::vector<OptionSpec> make_specs() {
-  OptionSpec path = option("path", OptionType::string, "", "folder of the table: local, or s3://bucket/path");
+  OptionSpec path = option("path", OptionType::string, "",
+                           "folder of the table: local, or s3://bucket/path; {column} in it makes a table of "
+                           "each of the column's values");
   path.required = true;
   OptionSpec compression = option("compression", OptionType::choice, "zstd", "codec of the Parquet files");
   compression.choices = {"zstd", "snappy", "gzip", "lz4", "uncompressed"};
@@ -64,6 +69,9 @@ std::vector<OptionSpec> make_specs() {
       evolution,
       option("max-open-files", OptionType::integer, "64",
              "partitions written at once; beyond it the one idle longest is ended"),
+      option("max-tables", OptionType::integer, "100",
+             "most tables that a {column} in 'path' makes; rows for further ones go to 'overflow-table'"),
+      option("overflow-table", OptionType::string, "_other", "what stands for {column} in that table's path"),
       option("table.*", OptionType::string, "",
              "Delta table properties for a table that is created: 'table.delta.appendOnly'"),
   };
@@ -125,22 +133,58 @@ Result<std::unique_ptr<DeltaSink>> create_delta_sink(const SinkContext& context)
   return std::make_unique<DeltaSink>(std::move(settings), real_access(context.storage));
 }
 
+Result<std::unique_ptr<DeltaTables>> create_delta_tables(const SinkContext& context) {
+  DeltaTablesSettings settings;
+  WEIR_ASSIGN(settings.each, settings_of(context));
+  WEIR_ASSIGN(settings.columns, columns_in_path(settings.each.uri));
+  settings.max_tables = static_cast<int>(context.options.integer("max-tables"));
+  settings.overflow = context.options.string("overflow-table");
+  const std::string table = "table '" + context.table + "': ";
+  if (settings.max_tables < 1 || settings.max_tables > 10'000) {
+    return Status::invalid(table + "'max-tables' must be 1 to 10000");
+  }
+  if (settings.overflow.empty() || settings.overflow.find_first_of("/{}") != std::string::npos) {
+    return Status::invalid(table + "'overflow-table' must be a name without '/', '{' and '}'");
+  }
+  for (const std::string& column : settings.columns) {
+    auto field = context.schema->GetFieldByName(column);
+    if (field == nullptr) {
+      return Status::invalid(table + "'path' names '" + column + "', which is not a column of the query");
+    }
+    if (!partitionable(*field->type())) {
+      return Status::invalid(table + "no table can be named by '" + column + "', which is " +
+                             sql_type(*field->type()));
+    }
+  }
+  return std::make_unique<DeltaTables>(std::move(settings), real_access(context.storage), context.open_state);
+}
+
+bool names_many_tables(const SinkContext& context) {
+  return context.options.string("path").find_first_of("{}") != std::string::npos;
+}
+
 SinkConnector delta_connector() {
   SinkConnector connector;
   connector.name = "delta";
   connector.summary = "Delta Lake table on local disk or S3; exactly once, positions kept in the table";
   connector.options = delta_option_specs();
   connector.create = [](const SinkContext& context) -> Result<std::unique_ptr<Sink>> {
+    if (names_many_tables(context)) {
+      WEIR_ASSIGN(auto tables, create_delta_tables(context));
+      return std::unique_ptr<Sink>(std::move(tables));
+    }
     WEIR_ASSIGN(auto sink, create_delta_sink(context));
     return std::unique_ptr<Sink>(std::move(sink));
   };
   connector.check = [](const SinkContext& context) -> Status {
+    if (names_many_tables(context)) WEIR_TRY(create_delta_tables(context).status());
     WEIR_ASSIGN(auto sink, create_delta_sink(context));
     Status status = sink->check_table();
     // Unreachable storage is for `check --connect` to tell.
     return status.code() == Code::invalid ? status : Status();
   };
   connector.probe = [](const SinkContext& context) -> Status {
+    if (names_many_tables(context)) return create_delta_tables(context).status();
     WEIR_ASSIGN(auto sink, create_delta_sink(context));
     return sink->probe();
   };

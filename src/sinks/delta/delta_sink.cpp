@@ -209,7 +209,8 @@ Status DeltaSink::add_missing_columns() {
   if (pending_schema_ == nullptr) return {};
   bridge::DeltaCommit commit;
   commit.info_json =
-      nlohmann::json({{"weir", {{"version", 1}, {"pipeline", settings_.pipeline}, {"columns", "added"}}}}).dump();
+      nlohmann::json({{"weir", {{"version", 1}, {"pipeline", settings_.pipeline}, {"columns", "added"}}}})
+          .dump();
   auto decide = [&](CommitFacts& facts) -> Result<CommitAction> {
     if (facts.snapshot_loaded && pending_schema_ == nullptr) return CommitAction::already_committed;
     if (facts.attempts >= facts.max_attempts) return CommitAction::give_up;
