@@ -1,5 +1,7 @@
 #include "sinks/delta/delta_connector.h"
 
+#include <arrow/type.h>
+
 #include <filesystem>
 
 #include "bridge/bridge.h"
