@@ -6,10 +6,11 @@
 #include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/crash_point.h"
-#include "sinks/delta/delta_values.h"
 #include "sinks/delta/partition_split.h"
 
 namespace weir {
@@ -18,11 +19,21 @@ namespace {
 constexpr const char* kAssignedObject = "tables.json";
 constexpr size_t kMaxNameBytes = 200;
 
-// "day=a%2Fb" without "day=": a value as a part of a path.
+// A value as a part of a path: "a/b" is "a~2Fb". Not percent signs: delta-rs would decode them.
 std::string path_part(const std::optional<std::string>& value) {
   if (!value) return "_null";
-  const std::string folder = partition_folder("c", value);
-  return folder.substr(2);
+  std::string part;
+  for (const char c : *value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || c == '_' || c == '-' || c == '.') {
+      part += c;
+    } else {
+      char escaped[4];
+      std::snprintf(escaped, sizeof escaped, "~%02X", byte);
+      part += escaped;
+    }
+  }
+  return part;
 }
 
 }  // namespace
