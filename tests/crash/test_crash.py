@@ -313,6 +313,23 @@ def test_doctored_tables_a_cut_ledger(doctored):
     assert verdict.lost == verdict.doubled == 0 and any("ledger" in words for words in verdict.problems)
 
 
+def test_the_oracle_sees_what_at_least_once_doubles(weir, tmp_path):
+    """The same workload, with a sink that promises less: an answer that is lost must show as rows that came twice."""
+    workload = load_workloads()["nats-to-lake-and-clickhouse"]
+    connector = "'connector'='clickhouse',"
+    weaker = workload.pipeline.replace(connector, f"{connector} 'delivery'='at-least-once',")
+    workload = replace(workload, pipeline=weaker)
+    drop = {"do": "drop", "when": "after", "count": 1, "skip": 1}
+    slot = Slot(tmp_path / "servers")
+    try:
+        for answers, doubles in (([], False), ([drop], True)):
+            calm = replace(plan(workload, 1), kills=[], restarts=[], answers=answers)
+            outcome = SeedRun(weir.path, slot, workload, calm, tmp_path / f"run-{doubles}").run()
+            assert (outcome.doubled > 0) == doubles and outcome.lost == 0, outcome.problems[:5]
+    finally:
+        slot.close()
+
+
 def test_every_named_fault_is_known():
     assert {workload.name for workload in load_workloads().values()} == {
         "nats-to-local-lake", "nats-to-minio", "two-tables-one-stream", "file-to-lake", "replay",

@@ -1,5 +1,6 @@
 """Every folder of examples/ does what its README says: checked, and run against the real servers."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -133,6 +134,15 @@ def test_many_tables(on_kafka, clickhouse, database):
     assert clickhouse.rows(f"SELECT order_id FROM {database}.orders_ada ORDER BY order_id") == [(1,), (4,)]
     assert clickhouse.rows(f"SELECT order_id FROM {database}.orders_bela ORDER BY order_id") == [(2,), (5,)]
     assert clickhouse.value(f"SELECT count() FROM system.tables WHERE database = '{database}'") == 2
+
+
+def test_kafka_to_kafka(on_kafka, kafka, topic):
+    kafka.create_topic(f"{topic}-new")
+    case = on_kafka("kafka-to-kafka")
+    case.replace(topic=("'new-orders'", f"'{topic}-new'"))
+    case.once()
+    found = sorted((message.key(), json.loads(message.value())["order_id"]) for message in kafka.read(f"{topic}-new"))
+    assert found == [(b"ada", 1), (b"bela", 5)] and case.errors() == WRONG
 
 
 def test_nats_to_lake(on_nats, topic):
