@@ -12,7 +12,7 @@ export CCACHE_BASEDIR ?= $(CURDIR)
 export CCACHE_NOHASHDIR ?= 1
 BUILD ?= build
 JOBS ?= $(shell nproc)
-SEEDS ?= 36
+SEEDS ?= 40
 FUZZ_SECONDS ?= 60
 PYTHON := $(WEIR_CACHE)/venv/bin/python
 PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
@@ -40,7 +40,7 @@ build: configure ## the binary, build/weir, and the unit tests
 	@echo "build: done, $(BUILD)/weir"
 
 # The servers are built beside the engine at low priority; their log is in $(WEIR_CACHE)/log.
-test: ## unit tests, style invariants, golden pipelines, integration on real servers, 36 crash seeds
+test: ## unit tests, style invariants, golden pipelines, integration on real servers, 40 crash seeds
 	@tools/setup build
 	@WEIR_SETUP_NICE=19 tools/setup servers >$(WEIR_CACHE)/log/servers.log 2>&1 </dev/null & \
 	$(MAKE) build BUILD=$(BUILD); \

@@ -140,9 +140,9 @@ def _events(workload, dice, count):
     broken = sorted(BROKEN) + mended * 3
     percent = dice.randint(*workload.events["broken_percent"])
     kinds = [dice.choice(broken if dice.randint(1, 100) <= percent else good) for _ in range(count)]
-    if "zero_percent" in workload.events:
-        zeros = dice.randint(*workload.events["zero_percent"])
-        kinds = ["plain" if kind == "zero" and dice.randint(1, 100) > zeros * len(good) else kind for kind in kinds]
+    if "zero_permille" in workload.events:
+        zeros = dice.randint(*workload.events["zero_permille"])
+        kinds = ["plain" if kind == "zero" and dice.randint(1, 1000) > zeros * len(good) else kind for kind in kinds]
     # The second half is published while the mended file runs already, so nothing of it needs mending.
     kinds[count // 2:] = ["plain" if kind in mended else kind for kind in kinds[count // 2:]]
     return [Event.make(ref, kind, dice) for ref, kind in enumerate(kinds, start=1)]
