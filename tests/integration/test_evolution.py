@@ -83,3 +83,63 @@ def test_the_columns_are_added_before_any_row_also_after_a_crash_between(case, s
     case.once("p.sql")
     assert sorted((row["id"], row["note"]) for row in rows(case.lake)) == [
         (number, None if number <= 10 else "new") for number in range(1, 21)]
+
+OLD_BOTH = """CREATE TABLE events ({columns}) WITH ('connector'='nats', 'url'='{nats}', 'stream'='{stream}', 'format'='json',
+  'json.unknown-fields'='reject');
+CREATE TABLE lake WITH ('connector'='delta', 'path'='{lake}', 'commit-interval'='300 ms');
+CREATE TABLE house WITH ('connector'='clickhouse', 'url'='{clickhouse}', 'database'='{database}', 'table'='house',
+  'order-by'='id', 'commit-interval'='50 ms');
+EXECUTE STATEMENT SET BEGIN
+  INSERT INTO lake SELECT * FROM events;
+  INSERT INTO house SELECT * FROM events;
+END;
+"""
+
+
+def both(case, nats, clickhouse, database, columns):
+    text = OLD_BOTH.format(columns=columns, nats=nats.url, stream=case.stream, lake=case.lake,
+                           clickhouse=clickhouse.http_url, database=database)
+    return case.write("p.sql", case.settings("p") + text)
+
+
+def both_tables(case, clickhouse, database, columns):
+    """Rows by id: in the lake and in ClickHouse, which must be the same."""
+    lake = sorted((tuple(row[name] for name in columns) for row in rows(case.lake)), key=lambda row: row[0])
+    found = clickhouse.rows(f"SELECT {', '.join(columns)} FROM {database}.house ORDER BY id")
+    house = [tuple(row) for row in found]
+    assert [row[0] for row in lake] == [row[0] for row in house]
+    return lake, house
+
+
+def test_a_new_column_reaches_lake_and_clickhouse_also_after_a_crash_between(case, shared_nats, clickhouse, database):
+    both(case, shared_nats, clickhouse, database, OLD)
+    publish(shared_nats.url, case.stream, events(1, 30))
+    case.once("p.sql")
+    publish(shared_nats.url, case.stream, [event(number, note=f"x{number}") for number in range(31, 61)])
+    case.once("p.sql")
+    assert len(case.error_rows()) == 30
+    both(case, shared_nats, clickhouse, database, NEW)
+    for point in ("delta.before_columns:1", "delta.after_columns:1", "clickhouse.before_intent:1",
+                  "clickhouse.after_intent:1"):
+        publish(shared_nats.url, case.stream, [event(61 if point.endswith("before_intent:1") else 62, note="mid")]
+                if "intent" in point else [])
+        case.once("p.sql", expect=-9, env={"WEIR_CRASH_POINT": point})
+    case.once("p.sql")
+    assert case.errors("p.sql", "replay").stdout.strip() == "replayed=30 resolved=30 failed=0"
+    assert case.errors("p.sql", "replay").stdout.strip() == "replayed=0 resolved=0 failed=0"
+    lake, house = both_tables(case, clickhouse, database, ["id", "note"])
+    assert [row[0] for row in lake] == list(range(1, 63))
+    assert [row[1] for row in lake] == [None] * 30 + [f"x{number}" for number in range(31, 61)] + ["mid"] * 2
+    assert house == lake
+
+
+def test_neither_table_is_altered_when_one_refuses(case, shared_nats, clickhouse, database):
+    """ClickHouse has a column that the lake could take in another type: refused before the lake gets its new column."""
+    both(case, shared_nats, clickhouse, database, OLD)
+    publish(shared_nats.url, case.stream, events(1, 5))
+    case.once("p.sql")
+    clickhouse.query(f"ALTER TABLE {database}.house ADD COLUMN note Int32")
+    both(case, shared_nats, clickhouse, database, NEW)
+    refused = case.once("p.sql", expect=2).stderr
+    assert "note" in refused and "Int32" in refused and "against this file's version 2" in refused
+    assert "note" not in rows(case.lake)[0]
