@@ -84,8 +84,9 @@ def test_the_columns_are_added_before_any_row_also_after_a_crash_between(case, s
     assert sorted((row["id"], row["note"]) for row in rows(case.lake)) == [
         (number, None if number <= 10 else "new") for number in range(1, 21)]
 
-OLD_BOTH = """CREATE TABLE events ({columns}) WITH ('connector'='nats', 'url'='{nats}', 'stream'='{stream}', 'format'='json',
-  'json.unknown-fields'='reject');
+
+BOTH = """CREATE TABLE events ({columns}) WITH ('connector'='nats', 'url'='{nats}', 'stream'='{stream}',
+  'format'='json', 'json.unknown-fields'='reject');
 CREATE TABLE lake WITH ('connector'='delta', 'path'='{lake}', 'commit-interval'='300 ms');
 CREATE TABLE house WITH ('connector'='clickhouse', 'url'='{clickhouse}', 'database'='{database}', 'table'='house',
   'order-by'='id', 'commit-interval'='50 ms');
@@ -97,7 +98,7 @@ END;
 
 
 def both(case, nats, clickhouse, database, columns):
-    text = OLD_BOTH.format(columns=columns, nats=nats.url, stream=case.stream, lake=case.lake,
+    text = BOTH.format(columns=columns, nats=nats.url, stream=case.stream, lake=case.lake,
                            clickhouse=clickhouse.http_url, database=database)
     return case.write("p.sql", case.settings("p") + text)
 
