@@ -12,6 +12,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr int kGatherMs = 5;
+
 class KafkaReader final : public PartitionReader {
  public:
   explicit KafkaReader(KafkaReaderSettings settings)
@@ -155,15 +157,16 @@ int64_t KafkaReader::lag() const {
   return std::max<int64_t>(0, high - next_);
 }
 
-// Waits for one message, then takes what has come without waiting: the library's own batch call waits until a
-// batch is full or the time is over.
+// Waits for one message, then gathers for a moment: each message of a slow topic in a batch of its own costs
+// a hundred times the work. A bounded read is never slow.
 void KafkaReader::receive(milliseconds timeout) {
   messages_.resize(settings_.batch_rows);
   ssize_t count =
       rd_kafka_consume_batch_queue(queue_.get(), static_cast<int>(timeout.count()), messages_.data(), 1);
   if (count == 1) {
+    const int gather_ms = settings_.once ? 0 : kGatherMs;
     const ssize_t more =
-        rd_kafka_consume_batch_queue(queue_.get(), 0, messages_.data() + 1, settings_.batch_rows - 1);
+        rd_kafka_consume_batch_queue(queue_.get(), gather_ms, messages_.data() + 1, settings_.batch_rows - 1);
     if (more > 0) count += more;
   }
   messages_.resize(static_cast<size_t>(std::max<ssize_t>(0, count)));
