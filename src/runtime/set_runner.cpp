@@ -169,15 +169,18 @@ class Attempt {
       }
       const bool idle = all_idle();
       const bool full = any_full();
-      if (idle && !recovery_cut_.empty() && (now_ns >= recovery_due || authority_full())) {
+      const bool recovery_waits = !recovery_cut_.empty() && (now_ns >= recovery_due || authority_full());
+      if (idle && recovery_waits) {
         cut_recovery_point();
         recovery_due = due_ns(recovery_interval_);
         for (size_t i = 0; i < due.size(); ++i) due[i] = due_ns(intervals_[i]);
         continue;
       }
       for (size_t i = 0; i < lanes_.size(); ++i) {
-        if (is_authority(i) || !lanes_[i]->commits.idle()) continue;
-        if (now_ns < due[i] && !lanes_[i]->rows.full()) continue;
+        // Sinks that commit in turn must not keep the recovery point from the moment when all are idle.
+        if (recovery_waits || is_authority(i) || !lanes_[i]->commits.idle()) continue;
+        // A sink that had nothing for a while commits the next rows at once.
+        if (lanes_[i]->appended == 0 || (now_ns < due[i] && !lanes_[i]->rows.full())) continue;
         cut_sink(i);
         due[i] = due_ns(intervals_[i]);
       }
@@ -188,8 +191,12 @@ class Attempt {
       }
       if (state_.units.closed_and_empty()) break;
       int64_t next_due = recovery_due;
-      for (int64_t each : due) next_due = std::min(next_due, each);
-      const int64_t wait_ms = std::clamp<int64_t>((next_due - now_ns) / 1'000'000, idle ? 1 : 5, 50);
+      for (size_t i = 0; i < due.size(); ++i) {
+        if (!is_authority(i) && lanes_[i]->appended > 0) next_due = std::min(next_due, due[i]);
+      }
+      const int64_t wait_ms =
+          recovery_cut_.empty() ? 50
+                                : std::clamp<int64_t>((next_due - now_ns) / 1'000'000, idle ? 1 : 5, 50);
       auto unit = state_.units.pop(milliseconds(wait_ms));
       if (unit) take(*std::move(unit));
     }
