@@ -13,6 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kGatherMs = 5;
+constexpr size_t kAhead = 8;
 
 class KafkaReader final : public PartitionReader {
  public:
@@ -195,6 +196,12 @@ Status KafkaReader::take_messages(EventBatch& batch) {
   Status status;
   while (taken_ < messages_.size() && !batch.end) {
     rd_kafka_message_t* message = messages_[taken_];
+    // Another thread received it, so its bytes are in no cache of ours.
+    if (taken_ + kAhead < messages_.size()) {
+      const rd_kafka_message_t* ahead = messages_[taken_ + kAhead];
+      __builtin_prefetch(ahead->payload);
+      __builtin_prefetch(static_cast<const char*>(ahead->payload) + ahead->len);
+    }
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       // Beyond the last event there may be control records of transactions, which are never shown.
       next_ = std::max<int64_t>(next_, message->offset);
