@@ -27,7 +27,7 @@ def once(command):
 
 
 def measure_shape(options, server, folder, shape):
-    """[(engine, rows/s, rows per CPU-second)], the first is Weir."""
+    """Whether all tables agree."""
     data = f"{folder}/{shape}.arrows"
     encode = f"{options.tools}/bench_native_encode"
     subprocess.run([encode, "write", shape, data], check=True, stdout=subprocess.DEVNULL)
@@ -71,19 +71,23 @@ def measure_shape(options, server, folder, shape):
               flush=True)
     for engine, words in failed.items():
         print(f"{engine}: {words}")
-    report(figures, hashes)
+    return report(figures, hashes)
 
 
 def report(figures, hashes):
+    """Prints the ratios; whether all tables agree."""
+    right = True
     for engine, (rate, per_cpu) in figures.items():
         if engine.startswith("weir"):
             continue
         ours = "weir, " + engine.rsplit(" ", 1)[1]
         if hashes[engine] != hashes[ours] or len(hashes[ours]) != 1:
+            right = False
             print(f"  the tables of {ours} and {engine} differ, no ratio: {hashes[ours]}, {hashes[engine]}")
         else:
             print(f"  {ours} / {engine}: {figures[ours][1] / per_cpu:.2f}x rows per client CPU-second, "
                   f"{figures[ours][0] / rate:.2f}x rows/s (tables agree)")
+    return right
 
 
 def main():
@@ -98,9 +102,9 @@ def main():
     from servers import ClickHouseFront
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder, ClickHouseFront() as server:
         print(f"ClickHouse's engine {server.value('SELECT version()')}, client and server on one machine")
-        for shape in options.only or SHAPES:
-            measure_shape(options, server, pathlib.Path(folder), shape)
+        right = [measure_shape(options, server, pathlib.Path(folder), shape) for shape in options.only or SHAPES]
+    return 0 if all(right) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -113,8 +113,12 @@ def show(name, messages, size, runs, note=""):
     return rate, per_gb
 
 
+DIFFERENT = []  # engines whose output was not what the producer counted
+
+
 def agree(name, found, expected):
     if tuple(found) != tuple(expected):
+        DIFFERENT.append(name)
         print(f"  {name}: (rows, sums) are {found}, the producer counted {expected}: no ratio", flush=True)
         return False
     return True
@@ -264,7 +268,8 @@ def main():
             server.create_topic("RAW", PARTITIONS)
             bench_raw(options, folder, server.bootstrap,
                       produce(options.tools, server.bootstrap, "RAW", options.raw_events, "--seed", 11))
+    return 1 if DIFFERENT else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
