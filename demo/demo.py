@@ -28,7 +28,7 @@ from servers import ClickHouseFront, NatsServer, child_options  # noqa: E402
 
 ORDERS = int(os.environ.get("DEMO_ORDERS") or 50_000)
 FIRST_PART = ORDERS * 3 // 5
-RATE = 4_000
+RATE = min(4_000, (ORDERS - FIRST_PART) // 4)  # the second part lasts some seconds, for the kill to come within
 TOTALS = ("SELECT count(*) AS orders, count(DISTINCT order_id) AS different, CAST(sum(amount) AS DOUBLE) AS amount "
           "FROM lake_orders")
 CLICKHOUSE_TOTALS = ("SELECT count() AS orders, uniqExact(order_id) AS different, toFloat64(sum(amount)) AS amount "
