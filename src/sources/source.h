@@ -49,6 +49,8 @@ class GroupMember {
   virtual bool changing() const = 0;
 };
 
+// discover() is called by one thread at a time; open() by several, for different partitions, also while
+// another thread is in discover().
 class Source {
  public:
   virtual ~Source() = default;

@@ -80,6 +80,20 @@ def test_start_modes(case, kafka, topic):
     assert case.ids(case.folder / "latest") == [11]
 
 
+@pytest.mark.parametrize("options", [
+    ", 'scan.startup.mode'='latest-offset'",
+    ", 'scan.startup.mode'='timestamp', 'scan.startup.timestamp-millis'='4102444800000'"])  # nothing is behind it
+def test_the_start_on_an_empty_topic_is_kept(case, kafka, topic, options):
+    kafka.create_topic(topic, 2)
+    file = case.pipeline(table(kafka, topic, options))
+    case.once(file)
+    kafka.produce(topic, [{"value": event(n), "partition": n % 2} for n in range(1, 11)])
+    case.once(file)
+    assert case.ids() == list(range(1, 11))
+    case.once(file)
+    assert case.ids() == list(range(1, 11))
+
+
 def test_aborted_transactions_never_arrive(case, kafka, topic):
     kafka.create_topic(topic)
     kafka.transaction(topic, events(1, 5))

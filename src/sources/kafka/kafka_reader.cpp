@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <utility>
 
 #include "sources/batch_buffers.h"
@@ -65,7 +66,8 @@ class KafkaReader final : public PartitionReader {
   KafkaTopic topic_;
   KafkaQueue queue_;
   bool consuming_ = false;
-  int64_t first_from_ = -1;  // an empty range [first_from_, next_) comes before the first events
+  // A range [*first_from_, next_) without events comes before the first ones. -1 is below an empty log's 0.
+  std::optional<int64_t> first_from_;
   std::atomic<int64_t> next_{0};
   int64_t end_ = -1;                           // of a bounded read
   std::vector<rd_kafka_message_t*> messages_;  // received, from taken_ on not yet in a batch; owned
@@ -120,7 +122,7 @@ Status KafkaReader::start_at(const KafkaStart& start) {
                              "another name reads it from its beginning");
     }
   }
-  if (start.keep && next_ > 0) first_from_ = next_ - 1;
+  if (start.keep) first_from_ = next_ - 1;
   if (settings_.once) end_ = std::max<int64_t>(next_, range.high);
   topic_.reset(rd_kafka_topic_new(settings_.client->get(), settings_.id.topic.c_str(), nullptr));
   if (topic_ == nullptr) return settings_.client->failure("topic " + where_, rd_kafka_last_error());
@@ -265,8 +267,8 @@ Result<EventBatch> KafkaReader::poll(milliseconds timeout) {
   EventBatch batch;
   batch.from = next_;
   batch.next = next_;
-  if (first_from_ >= 0) {
-    batch.from = std::exchange(first_from_, -1);
+  if (first_from_) {
+    batch.from = *std::exchange(first_from_, std::nullopt);
     return batch;
   }
   if (end_ >= 0 && next_ >= end_) {

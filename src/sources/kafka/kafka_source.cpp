@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <mutex>
 #include <set>
 
 #include "clients/kafka_client.h"
@@ -82,18 +83,35 @@ class KafkaSource final : public Source {
     explicit LazyGroup(KafkaSource& source) : source_(source) {}
     Status join(milliseconds timeout) override {
       WEIR_TRY(source_.start_group());
-      return source_.group_->join(timeout);
+      return source_.joined_group()->join(timeout);
     }
-    bool changing() const override { return source_.group_ != nullptr && source_.group_->changing(); }
+    bool changing() const override {
+      const std::shared_ptr<KafkaGroup> group = source_.joined_group();
+      return group != nullptr && group->changing();
+    }
 
    private:
     KafkaSource& source_;
   };
 
+  // What open() needs, taken at one moment.
+  struct Shared {
+    std::shared_ptr<KafkaClient> client;
+    std::shared_ptr<KafkaGroup> group;
+    size_t partitions = 1;
+    bool came_later = false;  // after the pipeline's first start: everything in it is new
+  };
+
   bool grouped() const { return context_.options.has("properties.group.id"); }
   Status start_group();
-  Status connect(size_t partitions);
-  Result<KafkaStart> start_of(const KafkaPartitionId& id, std::optional<int64_t> stored);
+  std::shared_ptr<KafkaGroup> joined_group() const;
+  // The client of now, made when there is none.
+  Result<Shared> connect(const std::string& partition = {});
+  // Makes the next client share its memory out among so many, unless this one is in use.
+  void set_partitions(size_t partitions);
+  Status look(const std::vector<std::string>& known);
+  Result<KafkaStart> start_of(const KafkaPartitionId& id, std::optional<int64_t> stored,
+                              const Shared& shared);
   std::vector<KafkaPartitionId> own_share(const std::vector<KafkaPartitionId>& all) const;
 
   SourceContext context_;
@@ -101,12 +119,14 @@ class KafkaSource final : public Source {
   SpecificOffsets specific_offsets_;
   milliseconds discovery_interval_;
   LazyGroup lazy_group_{*this};
-  std::shared_ptr<KafkaClient> client_;  // shared with the readers
-  // Shared with the readers, which tell it of commits.
-  std::shared_ptr<KafkaGroup> group_;
-  std::vector<KafkaPartitionId> all_;  // as of the last look at the cluster
+  std::vector<KafkaPartitionId> all_;  // as of the last look at the cluster; of discover()
+  int64_t looked_ns_ = 0;              // of discover()
+
+  mutable std::mutex mutex_;  // guards what follows
+  // Shared with the readers and with every call that is under way: dropping it here takes it from nobody.
+  std::shared_ptr<KafkaClient> client_;
+  std::shared_ptr<KafkaGroup> group_;  // shared with the readers, which tell it of commits
   std::set<std::string> first_;        // the partitions that the first look found
-  int64_t looked_ns_ = 0;
   bool looked_ = false;
   bool resumed_ = false;  // the authority knows positions of ours
   size_t open_partitions_ = 1;
@@ -155,29 +175,46 @@ KafkaClientSettings group_settings(const SourceContext& context) {
 
 GroupMember* KafkaSource::group() { return grouped() ? &lazy_group_ : nullptr; }
 
+std::shared_ptr<KafkaGroup> KafkaSource::joined_group() const {
+  std::lock_guard lock(mutex_);
+  return group_;
+}
+
 Status KafkaSource::start_group() {
-  if (group_ != nullptr) return {};
+  if (joined_group() != nullptr) return {};
   // A name that does not exist is found here, with a suggestion.
-  WEIR_TRY(connect(open_partitions_));
-  WEIR_ASSIGN(const std::vector<KafkaTopicInfo> topics, find_kafka_topics(*client_, choice_));
+  WEIR_ASSIGN(const Shared shared, connect());
+  WEIR_ASSIGN(const std::vector<KafkaTopicInfo> topics, find_kafka_topics(*shared.client, choice_));
   const auto given = context_.options.with_prefix("properties.");
   const auto interval = given.find("max.poll.interval.ms");
   const int64_t most_ms = interval == given.end() ? kDefaultMaxPollIntervalMs
                                                   : std::strtoll(interval->second.c_str(), nullptr, 10);
-  WEIR_ASSIGN(group_, KafkaGroup::start(group_settings(context_), kafka_subscription(choice_),
-                                        milliseconds(most_ms * 4 / 5), context_.clock));
+  WEIR_ASSIGN(std::shared_ptr<KafkaGroup> group,
+              KafkaGroup::start(group_settings(context_), kafka_subscription(choice_),
+                                milliseconds(most_ms * 4 / 5), context_.clock));
+  std::lock_guard lock(mutex_);
+  group_ = std::move(group);
   return {};
 }
 
-Status KafkaSource::connect(size_t partitions) {
-  if (client_ != nullptr && (partitions == open_partitions_ || client_.use_count() > 1)) return {};
+Result<KafkaSource::Shared> KafkaSource::connect(const std::string& partition) {
+  std::lock_guard lock(mutex_);
+  if (client_ == nullptr) {
+    WEIR_ASSIGN(client_, KafkaClient::create(reader_settings(context_, open_partitions_)));
+  }
+  return Shared{client_, group_, open_partitions_, resumed_ || (looked_ && first_.count(partition) == 0)};
+}
+
+void KafkaSource::set_partitions(size_t partitions) {
+  std::shared_ptr<KafkaClient> former;  // goes when the lock is gone
+  std::lock_guard lock(mutex_);
+  if (partitions == open_partitions_ || client_.use_count() > 1) return;
   open_partitions_ = partitions;
-  WEIR_ASSIGN(client_, KafkaClient::create(reader_settings(context_, partitions)));
-  return {};
+  former = std::move(client_);
 }
 
 std::vector<KafkaPartitionId> KafkaSource::own_share(const std::vector<KafkaPartitionId>& all) const {
-  const std::vector<KafkaTopicPartition> share = group_->share();
+  const std::vector<KafkaTopicPartition> share = joined_group()->share();
   std::vector<KafkaPartitionId> ours;
   for (const KafkaPartitionId& id : all) {
     if (std::binary_search(share.begin(), share.end(), KafkaTopicPartition(id.topic, id.partition))) {
@@ -187,48 +224,58 @@ std::vector<KafkaPartitionId> KafkaSource::own_share(const std::vector<KafkaPart
   return ours;
 }
 
+Status KafkaSource::look(const std::vector<std::string>& known) {
+  WEIR_ASSIGN(const Shared shared, connect());
+  auto found = find_kafka_topics(*shared.client, choice_);
+  if (!found.ok()) {
+    std::lock_guard lock(mutex_);
+    // The next try begins anew, when nobody but us has this client.
+    const bool ours = client_ == shared.client && client_.use_count() == 2;
+    if (found.status().retryable() && ours) client_.reset();
+    return found.status();
+  }
+  const std::vector<KafkaTopicInfo>& topics = *found;
+  std::vector<std::string> before;  // a topic that is created anew under us is told as after a restart
+  for (const KafkaPartitionId& id : all_) before.push_back(id.text());
+  WEIR_TRY(check_known_kafka_partitions(*shared.client, topics, before));
+  WEIR_TRY(check_known_kafka_partitions(*shared.client, topics, known));
+  WEIR_ASSIGN(all_, kafka_partitions(topics, choice_));
+  return {};
+}
+
 Result<std::vector<std::string>> KafkaSource::discover(const std::vector<std::string>& known) {
   const int64_t now_ns = context_.clock->monotonic_ns();
-  const bool look = !looked_ || !known.empty() || grouped() ||
-                    now_ns - looked_ns_ >= std::chrono::nanoseconds(discovery_interval_).count();
-  if (look && !(grouped() && looked_ && now_ns - looked_ns_ < 1'000'000'000 && known.empty())) {
-    WEIR_TRY(connect(open_partitions_));
-    auto found = find_kafka_topics(*client_, choice_);
-    if (!found.ok()) {
-      if (found.status().retryable() && client_.use_count() == 1)
-        client_.reset();  // the next try begins anew
-      return found.status();
-    }
-    const std::vector<KafkaTopicInfo>& topics = *found;
-    std::vector<std::string> before;  // a topic that is created anew under us is told as after a restart
-    for (const KafkaPartitionId& id : all_) before.push_back(id.text());
-    WEIR_TRY(check_known_kafka_partitions(*client_, topics, before));
-    WEIR_TRY(check_known_kafka_partitions(*client_, topics, known));
-    WEIR_ASSIGN(all_, kafka_partitions(topics, choice_));
+  const bool due = !looked_ || !known.empty() || grouped() ||
+                   now_ns - looked_ns_ >= std::chrono::nanoseconds(discovery_interval_).count();
+  if (due && !(grouped() && looked_ && now_ns - looked_ns_ < 1'000'000'000 && known.empty())) {
+    WEIR_TRY(look(known));
     looked_ns_ = now_ns;
   }
   std::vector<KafkaPartitionId> ours = grouped() ? own_share(all_) : all_;
-  if (!looked_) {
-    for (const KafkaPartitionId& id : all_) first_.insert(id.text());
-    looked_ = true;
+  {
+    std::lock_guard lock(mutex_);
+    if (!looked_) {
+      for (const KafkaPartitionId& id : all_) first_.insert(id.text());
+      looked_ = true;
+    }
+    resumed_ = resumed_ || (!known.empty() && choice_.partitions.empty());
   }
-  resumed_ = resumed_ || (!known.empty() && choice_.partitions.empty());
-  WEIR_TRY(connect(std::max<size_t>(1, ours.size())));
+  set_partitions(std::max<size_t>(1, ours.size()));
   std::vector<std::string> ids;
   for (const KafkaPartitionId& id : ours) ids.push_back(id.text());
   return ids;
 }
 
-Result<KafkaStart> KafkaSource::start_of(const KafkaPartitionId& id, std::optional<int64_t> stored) {
+Result<KafkaStart> KafkaSource::start_of(const KafkaPartitionId& id, std::optional<int64_t> stored,
+                                         const Shared& shared) {
   if (stored) return KafkaStart{*stored, false, true};
-  // It came later than the pipeline's start: everything in it is new.
-  if (resumed_ || (looked_ && first_.count(id.text()) == 0)) return KafkaStart{};
+  if (shared.came_later) return KafkaStart{};
   const std::string mode = context_.options.string("scan.startup.mode");
   if (mode == "latest-offset") return KafkaStart{RD_KAFKA_OFFSET_END, true, false};
   if (mode == "timestamp") {
     WEIR_ASSIGN(
         const auto offsets,
-        client_->list_offsets(
+        shared.client->list_offsets(
             {{id.topic, id.partition, context_.options.integer("scan.startup.timestamp-millis")}}, false));
     if (offsets[0] < 0) return KafkaStart{RD_KAFKA_OFFSET_END, true, false};
     return KafkaStart{offsets[0], true, false};
@@ -242,8 +289,8 @@ Result<KafkaStart> KafkaSource::start_of(const KafkaPartitionId& id, std::option
     return KafkaStart{found->second, true, true};
   }
   if (mode == "group-offsets") {
-    WEIR_ASSIGN(const auto committed,
-                group_->committed({id.topic, id.partition}, context_.options.duration("connect.timeout")));
+    WEIR_ASSIGN(const auto committed, shared.group->committed({id.topic, id.partition},
+                                                              context_.options.duration("connect.timeout")));
     if (committed) return KafkaStart{*committed, true, true};
   }
   return KafkaStart{};
@@ -253,13 +300,13 @@ Result<std::unique_ptr<PartitionReader>> KafkaSource::open(const std::string& pa
                                                            std::optional<int64_t> stored) {
   const std::optional<KafkaPartitionId> id = parse_kafka_partition_id(partition);
   if (!id) return Status::internal("'" + partition + "' is no Kafka partition");
-  WEIR_TRY(connect(open_partitions_));
-  WEIR_ASSIGN(const KafkaStart start, start_of(*id, stored));
+  WEIR_ASSIGN(const Shared shared, connect(partition));
+  WEIR_ASSIGN(const KafkaStart start, start_of(*id, stored, shared));
   const Options& options = context_.options;
   const auto properties = options.with_prefix("properties.");
   const auto isolation = properties.find("isolation.level");
   KafkaReaderSettings settings;
-  settings.client = client_;
+  settings.client = shared.client;
   settings.id = *id;
   settings.committed = isolation == properties.end() || isolation->second != "read_uncommitted";
   settings.once = context_.once;
@@ -267,10 +314,10 @@ Result<std::unique_ptr<PartitionReader>> KafkaSource::open(const std::string& pa
   settings.continue_on_gap = options.string("scan.on-gap") == "continue";
   settings.batch_rows = context_.batch_rows;
   settings.batch_bytes = static_cast<size_t>(std::clamp(
-      kPrefetchBytes / 4 / static_cast<int64_t>(open_partitions_), kLeastPrefetchBytes, kMostBatchBytes));
+      kPrefetchBytes / 4 / static_cast<int64_t>(shared.partitions), kLeastPrefetchBytes, kMostBatchBytes));
   settings.clock = context_.clock;
-  if (group_ != nullptr && options.boolean("commit.offsets")) {
-    settings.acknowledged = [group = group_](const KafkaPartitionId& of, int64_t next) {
+  if (shared.group != nullptr && options.boolean("commit.offsets")) {
+    settings.acknowledged = [group = shared.group](const KafkaPartitionId& of, int64_t next) {
       group->commit({of.topic, of.partition}, next);
     };
   }

@@ -1,5 +1,6 @@
 #include "sources/kafka/kafka_source.h"
 
+#include <atomic>
 #include <thread>
 
 #include "sources/kafka/mock_cluster_test.h"
@@ -157,6 +158,36 @@ TEST_F(KafkaSourceTest, AStartThatIsNotTheBeginningIsToldAsAnEmptyRange) {
   EXPECT_TRUE(first->events.empty());
 }
 
+TEST_F(KafkaSourceTest, AStartOnAnEmptyPartitionIsToldToo) {
+  cluster_.create_topic("orders", 1);
+  cluster_.create_topic("full", 1);
+  cluster_.produce_values("full", 2);
+  const std::vector<Written> starts = {
+      {{"scan.startup.mode", "latest-offset"}},
+      {{"scan.startup.mode", "timestamp"}, {"scan.startup.timestamp-millis", "1"}},
+      {{"scan.startup.mode", "specific-offsets"}, {"scan.startup.specific-offsets", "partition:0,offset:0"}}};
+  for (const Written& written : starts) {
+    auto source = make(written, false);
+    auto reader = source->open(discover(*source)[0], std::nullopt);
+    ASSERT_TRUE(reader.ok()) << reader.status().message();
+    auto first = (*reader)->poll(milliseconds(10));
+    ASSERT_TRUE(first.ok()) << first.status().message();
+    EXPECT_LT(first->from, 0) << "an empty range is no progress, and would not be kept";
+    EXPECT_EQ(first->next, 0);
+    EXPECT_TRUE(first->events.empty());
+    auto second = (*reader)->poll(milliseconds(10));
+    ASSERT_TRUE(second.ok());
+    EXPECT_EQ(second->from, 0);
+    EXPECT_EQ(second->next, 0);
+  }
+  auto earliest = make({{"topic", "full"}}, false);
+  auto reader = earliest->open(discover(*earliest)[0], std::nullopt);
+  ASSERT_TRUE(reader.ok());
+  auto first = (*reader)->poll(seconds(10));
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(first->from, 0) << "the beginning needs no position";
+}
+
 TEST_F(KafkaSourceTest, APartitionWithoutAPositionBeginsAtItsBeginningOnceOthersHaveOne) {
   cluster_.create_topic("orders", 2);
   cluster_.produce_values("orders", 2, 0);
@@ -297,6 +328,41 @@ TEST_F(KafkaSourceTest, GoesOnByItselfWhenTheBrokerComesBack) {
       seen.push_back({2, std::string(batch->payload(k)), "", "", 0});
   }
   EXPECT_EQ(payloads(seen), (Texts{"v0", "v1", "v2"}));
+}
+
+TEST_F(KafkaSourceTest, DiscoversAndOpensByDifferentThreadsWhileTheBrokerIsAway) {
+  cluster_.create_topic("orders", 4);
+  for (int32_t partition = 0; partition < 4; ++partition) cluster_.produce_values("orders", 1, partition);
+  auto source = make({{"scan.startup.mode", "timestamp"},
+                      {"scan.startup.timestamp-millis", "1"},
+                      {"connect.timeout", "100 ms"},
+                      {"properties.reconnect.backoff.max.ms", "100"}},
+                     false);
+  Result<Texts> ids = Status::unavailable("");
+  for (int i = 0; i < 100 && !ids.ok(); ++i) ids = source->discover({});
+  ASSERT_TRUE(ids.ok()) << ids.status().message();
+  cluster_.go_down();
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> openers;
+  for (const std::string& id : *ids) {
+    openers.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) {
+        if (source->open(id, std::nullopt).status().code() != Code::unavailable) ++wrong;
+      }
+    });
+  }
+  for (int i = 0; i < 20; ++i) {
+    if (source->discover({ids->front()}).status().code() != Code::unavailable) ++wrong;
+  }
+  for (std::thread& opener : openers) opener.join();
+  EXPECT_EQ(wrong, 0);
+  cluster_.come_up();
+  Result<std::unique_ptr<PartitionReader>> reader = Status::unavailable("");
+  for (int i = 0; i < 100 && !reader.ok(); ++i) reader = source->open(ids->front(), 0);
+  ASSERT_TRUE(reader.ok()) << reader.status().message();
+  std::vector<SeenEvent> seen;
+  ASSERT_TRUE(read_all(**reader, seen, next_, 1).ok());
+  EXPECT_EQ(payloads(seen), Texts{"v0"});
 }
 
 TEST_F(KafkaSourceTest, BatchesAreBoundedInRowsAndBytes) {

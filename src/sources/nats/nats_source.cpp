@@ -81,13 +81,14 @@ class NatsSource final : public Source {
     if (created_ns_ == 0) {
       WEIR_ASSIGN(const std::vector<std::string> ids, discover({}));
     }
+    const int64_t created_ns = created_ns_;
     for (size_t i = 0; i < filters_.size(); ++i) {
-      if (partition_id(stream_, created_ns_, filters_[i]) != partition) continue;
+      if (partition_id(stream_, created_ns, filters_[i]) != partition) continue;
       NatsReaderSettings settings;
       settings.options = context_.options;
       settings.filter = filters_[i];
       settings.consumer = consumer_of(i);
-      settings.created_ns = created_ns_;
+      settings.created_ns = created_ns;
       settings.once = context_.once;
       settings.batch_rows = context_.batch_rows;
       settings.clock = context_.clock;
@@ -133,7 +134,7 @@ class NatsSource final : public Source {
   SourceContext context_;
   std::string stream_;
   std::vector<std::string> filters_;
-  int64_t created_ns_ = 0;
+  std::atomic<int64_t> created_ns_{0};                // of the stream, as discover() saw it
   std::shared_ptr<NatsGroup> group_;                  // shared with the readers, which ask it
   std::map<std::string, std::atomic<int64_t>> gone_;  // by filter: the position that was last found gone
 };
