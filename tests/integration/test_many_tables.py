@@ -54,6 +54,21 @@ def test_beyond_the_bound_rows_go_to_one_more_table_and_stay_there(case, shared_
     assert sorted(sum(found.values(), [])) == list(range(1, 401))
 
 
+def test_a_raised_bound_after_a_crash_doubles_nothing(case, shared_nats):
+    """What is in the overflow table, ahead of the positions, does not come again into a table of its own."""
+    tenants = [f"t{number}" for number in range(6)]
+    publish(shared_nats.url, case.stream, [message(n, tenants[n % 6]) for n in range(1, 121)])
+    pipeline(case, shared_nats, ", 'max-tables'='2'")
+    case.once("p.sql", expect=-9, env={"WEIR_CRASH_POINT": "runtime.after_sink:1"})
+    pipeline(case, shared_nats, ", 'max-tables'='20'")
+    case.once("p.sql")
+    publish(shared_nats.url, case.stream, [message(n, tenants[n % 6]) for n in range(121, 241)])
+    case.once("p.sql")
+    found = tables(case)
+    assert len(found) == 7 and len(found["_other"]) == 80
+    assert sorted(sum(found.values(), [])) == list(range(1, 241))
+
+
 def test_exactly_once_when_killed_between_the_tables(case, shared_nats):
     tenants = ["a", "b", "c"]
     publish(shared_nats.url, case.stream, [message(n, tenants[n % 3]) for n in range(1, 301)])

@@ -16,7 +16,7 @@
 namespace weir {
 namespace {
 
-constexpr const char* kAssignedObject = "tables.json";
+constexpr const char* kAssignedFolder = "tables";
 constexpr size_t kMaxNameBytes = 200;
 
 // A value as a part of a path: "a/b" is "a~2Fb". Not percent signs: delta-rs would decode them.
@@ -70,61 +70,81 @@ Result<std::map<std::string, int64_t>> DeltaTables::open(const std::string& app_
   app_prefix_ = app_prefix;
   std::lock_guard lock(mutex_);
   tables_.clear();
-  assigned_.clear();
   WEIR_ASSIGN(state_, open_state_());
-  auto text = state_->get(kAssignedObject);
-  if (text.ok()) {
-    const auto json = nlohmann::json::parse(*text, nullptr, false);
-    if (!json.is_object() || json.value("version", 0) != 1) {
-      return Status::invalid("table '" + settings_.each.table + "': '" + kAssignedObject +
-                             "' in its state is damaged, or was written by a newer Weir");
-    }
-    for (const auto& uri : json["tables"]) assigned_.insert(uri.get<std::string>());
-  } else if (text.status().code() != Code::not_found) {
-    return text.status();
+  WEIR_TRY(load_assigned());
+  overflow_stands_.clear();
+  auto overflow = access_.open(uri_of([&](size_t) { return settings_.overflow; }));
+  if (overflow.ok()) {
+    WEIR_ASSIGN(overflow_stands_, (*overflow)->transactions(app_prefix));
+  } else if (overflow.status().code() != Code::not_found) {
+    return overflow.status().with_context("table '" + settings_.each.table + "'");
   }
   // No table speaks for all of them: what each has is trimmed here.
   return std::map<std::string, int64_t>{};
 }
 
+Status DeltaTables::load_assigned() {
+  assigned_.clear();
+  WEIR_ASSIGN(auto paths, state_->list(kAssignedFolder));
+  for (const std::string& path : paths) {
+    WEIR_ASSIGN(auto text, state_->get(path));
+    const auto json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_object() || json.value("version", 0) != 1 || !json.contains("uri")) {
+      return Status::invalid("table '" + settings_.each.table + "': '" + path +
+                             "' in its state is damaged, or was written by a newer Weir");
+    }
+    Assigned& assigned = assigned_[json["uri"].get<std::string>()];
+    for (const auto& [app_id, stand] : json["floor"].items()) assigned.floor[app_id] = stand.get<int64_t>();
+  }
+  return {};
+}
+
+std::string DeltaTables::uri_of(const std::function<std::string(size_t)>& part) const {
+  std::string uri;
+  size_t column = 0;
+  const std::string& pattern = settings_.each.uri;
+  for (size_t at = 0; at < pattern.size(); ++at) {
+    if (pattern[at] != '{') {
+      uri += pattern[at];
+      continue;
+    }
+    uri += part(column++);
+    at = pattern.find('}', at);
+  }
+  return uri;
+}
+
 // The uri of the table for these values, assigned durably when it is new.
 Result<std::string> DeltaTables::table_of(const std::vector<std::optional<std::string>>& values) {
-  auto uri_with = [&](const std::function<std::string(size_t)>& part) {
-    std::string uri;
-    size_t column = 0;
-    const std::string& pattern = settings_.each.uri;
-    for (size_t at = 0; at < pattern.size(); ++at) {
-      if (pattern[at] != '{') {
-        uri += pattern[at];
-        continue;
-      }
-      uri += part(column++);
-      at = pattern.find('}', at);
-    }
-    return uri;
-  };
-  const std::string overflow = uri_with([&](size_t) { return settings_.overflow; });
   bool too_long = false;
-  std::string uri = uri_with([&](size_t i) {
+  std::string uri = uri_of([&](size_t i) {
     std::string part = path_part(values[i]);
     too_long = too_long || part.size() > kMaxNameBytes || part == "." || part == "..";
     return part;
   });
-  if (too_long) return overflow;
+  const std::string overflow = uri_of([&](size_t) { return settings_.overflow; });
+  if (too_long || uri == overflow) return overflow;
   if (assigned_.count(uri) != 0) return uri;
-  if (static_cast<int>(assigned_.size()) >= settings_.max_tables) return overflow;
-  assigned_.insert(uri);
-  WEIR_TRY(keep_assigned());
-  return uri;
+  WEIR_ASSIGN(bool own, assign(uri));
+  return own ? uri : overflow;
 }
 
-Status DeltaTables::keep_assigned() {
-  nlohmann::json json = {{"version", 1}, {"tables", nlohmann::json::array()}};
-  for (const std::string& uri : assigned_) json["tables"].push_back(uri);
-  crash_point("delta.before_assigned");
-  WEIR_TRY(state_->put(kAssignedObject, json.dump(1)));
-  crash_point("delta.after_assigned");
-  return {};
+// False: as many tables as may be are taken.
+Result<bool> DeltaTables::assign(const std::string& uri) {
+  while (static_cast<int>(assigned_.size()) < settings_.max_tables) {
+    nlohmann::json json = {{"version", 1}, {"uri", uri}, {"floor", nlohmann::json::object()}};
+    for (const auto& [app_id, stand] : overflow_stands_) json["floor"][app_id] = stand;
+    char path[32];
+    std::snprintf(path, sizeof path, "%s/%06zu.json", kAssignedFolder, assigned_.size());
+    crash_point("delta.before_assigned");
+    Status put = state_->put_if_absent(path, json.dump(1));
+    crash_point("delta.after_assigned");
+    if (!put.ok() && put.code() != Code::already_exists) return put;
+    // Ours, also after a lost answer, or another worker's.
+    WEIR_TRY(load_assigned());
+    if (assigned_.count(uri) != 0) return true;
+  }
+  return false;
 }
 
 Result<DeltaTables::Table*> DeltaTables::table(const std::string& uri) {
@@ -136,6 +156,12 @@ Result<DeltaTables::Table*> DeltaTables::table(const std::string& uri) {
   Table opened;
   opened.sink = std::make_unique<DeltaSink>(std::move(settings), access_);
   WEIR_ASSIGN(opened.stands, opened.sink->open(app_prefix_));
+  if (auto assigned = assigned_.find(uri); assigned != assigned_.end()) {
+    for (const auto& [app_id, floor] : assigned->second.floor) {
+      int64_t& stand = opened.stands.try_emplace(app_id, floor).first->second;
+      stand = std::max(stand, floor);
+    }
+  }
   return &tables_.emplace(uri, std::move(opened)).first->second;
 }
 

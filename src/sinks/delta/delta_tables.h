@@ -2,8 +2,11 @@
 // name. Tables are made on demand, up to a bound; rows for further ones go to the overflow table.
 //
 // Invariants:
-// - Which values have a table of their own is decided once and kept in the sink's state (`tables.json`)
-//   before the first row goes there, so that rows which are read again after a crash go where they went.
+// - Which values have a table of their own is decided once, by whoever puts the next `tables/<n>.json` into
+//   the sink's state, before the first row goes there: rows that are read again after a crash, by another
+//   worker or by replay, go where they went.
+// - When the bound was raised, rows of a value that now gets a table may be in the overflow table already:
+//   those below the stand that it had then. The decision keeps that stand, and the new table begins there.
 // - Each table keeps its own positions and takes only rows at or above them: it trims row by row, since the
 //   tables of one cut are not committed at once. So this sink is exact, but is no authority.
 #pragma once
@@ -13,7 +16,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -59,7 +61,12 @@ class DeltaTables final : public TransactionalSink {
   struct Sealed;
 
   Result<std::string> table_of(const std::vector<std::optional<std::string>>& values);
-  Status keep_assigned();
+  struct Assigned {
+    std::map<std::string, int64_t> floor;  // the overflow table's stands when it was decided
+  };
+  Status load_assigned();
+  Result<bool> assign(const std::string& uri);
+  std::string uri_of(const std::function<std::string(size_t)>& part) const;
   Result<Table*> table(const std::string& key);
   Status append_to(Table& table, const std::shared_ptr<arrow::RecordBatch>& rows);
 
@@ -68,9 +75,10 @@ class DeltaTables final : public TransactionalSink {
   std::function<Result<std::unique_ptr<ObjectStore>>()> open_state_;
   std::unique_ptr<ObjectStore> state_;
   std::string app_prefix_;
-  std::set<std::string> assigned_;       // uris that have a table of their own
-  std::map<std::string, Table> tables_;  // open ones, by uri
-  std::mutex mutex_;                     // of tables_: the appending and the committing thread
+  std::map<std::string, Assigned> assigned_;        // by uri: tables of their own
+  std::map<std::string, int64_t> overflow_stands_;  // when this sink was opened
+  std::map<std::string, Table> tables_;             // open ones, by uri
+  std::mutex mutex_;                                // of tables_: the appending and the committing thread
 };
 
 }  // namespace weir
