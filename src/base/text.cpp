@@ -145,4 +145,19 @@ std::string with_thousands(int64_t number) {
   return digits;
 }
 
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> names;
+  size_t at = 0;
+  while (at <= text.size()) {
+    size_t end = std::min(text.find(',', at), text.size());
+    size_t first = text.find_first_not_of(" \t\n", at);
+    if (first < end) {
+      size_t last = text.find_last_not_of(" \t\n", end - 1);
+      names.push_back(text.substr(first, last - first + 1));
+    }
+    at = end + 1;
+  }
+  return names;
+}
+
 }  // namespace weir

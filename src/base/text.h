@@ -26,4 +26,7 @@ std::string suggestion(std::string_view name, const std::vector<std::string>& ca
 // 1234567 -> "1,234,567"
 std::string with_thousands(int64_t number);
 
+// "a, b,,c" -> a, b, c: parts between commas, without white space around them; empty ones are left out.
+std::vector<std::string> split_list(const std::string& text);
+
 }  // namespace weir

@@ -64,5 +64,10 @@ TEST(Text, ThousandsAreGrouped) {
   EXPECT_EQ(with_thousands(std::numeric_limits<int64_t>::min()), "-9,223,372,036,854,775,808");
 }
 
+TEST(SplitList, LeavesOutWhiteSpaceAndEmptyParts) {
+  EXPECT_EQ(split_list(" a, b c ,,\td\n,"), (std::vector<std::string>{"a", "b c", "d"}));
+  EXPECT_TRUE(split_list(" , ").empty());
+}
+
 }  // namespace
 }  // namespace weir

@@ -55,7 +55,8 @@ int list(const Arguments& arguments, const PipelinePlan& plan) {
   auto sources = sources_of(plan, arguments.filter);
   if (!sources.ok()) return report(sources.status());
   for (const SourcePlan* source : *sources) {
-    auto reader = query_errors(plan, *source, arguments.filter);
+    auto reader = query_errors(plan, *source, arguments.filter,
+                               arguments.format == "table" ? ErrorRead::listing : ErrorRead::everything);
     if (!reader.ok()) return report(reader.status());
     if (*reader == nullptr) continue;
     auto shown = for_listing(*reader, arguments.format);
@@ -95,7 +96,11 @@ int show(const Arguments& arguments, const PipelinePlan& plan) {
   int64_t shown = 0;
   int64_t left_out = 0;
   for (const SourcePlan* source : *sources) {
-    auto reader = query_errors(plan, *source, arguments.filter);
+    auto counts = count_errors(plan, *source, arguments.filter);
+    if (!counts.ok()) return report(counts.status());
+    left_out += counts->total - (arguments.filter.include_resolved ? 0 : counts->resolved);
+    auto reader = query_errors(plan, *source, arguments.filter, ErrorRead::first,
+                               std::max<int64_t>(0, arguments.limit - shown));
     if (!reader.ok()) return report(reader.status());
     while (*reader != nullptr) {
       std::shared_ptr<arrow::RecordBatch> batch;
@@ -103,10 +108,7 @@ int show(const Arguments& arguments, const PipelinePlan& plan) {
       if (!read.ok()) return report(Status::invalid(read.message()));
       if (batch == nullptr) break;
       for (int64_t row = 0; row < batch->num_rows(); ++row) {
-        if (shown >= arguments.limit) {
-          ++left_out;
-          continue;
-        }
+        --left_out;
         if (shown++ > 0) std::printf("\n");
         show_one(*batch, row);
       }

@@ -58,11 +58,16 @@ Result<std::vector<const SourcePlan*>> sources_of(const PipelinePlan& plan, cons
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePlan& plan,
                                                                const SourcePlan& source,
-                                                               const ErrorFilter& filter) {
-  std::string sql = "SELECT e.* FROM errors.\"" + source.table.name + "\" AS e";
-  if (!filter.include_resolved)
-    sql += " LEFT ANTI JOIN " + std::string(kResolvedIds) + " AS r ON r.error_id = e.id";
-  sql += " WHERE " + condition(filter) + " ORDER BY e.partition, e.sink, e.\"offset\"";
+                                                               const ErrorFilter& filter, ErrorRead read,
+                                                               int64_t limit) {
+  std::string sql = read == ErrorRead::listing ? "SELECT e.* EXCEPT (payload, key) FROM " : "SELECT e.* FROM ";
+  // The ids are what a join keeps in memory, the errors flow past them.
+  if (!filter.include_resolved) sql += std::string(kResolvedIds) + " AS r RIGHT ANTI JOIN ";
+  sql += "errors.\"" + source.table.name + "\" AS e";
+  if (!filter.include_resolved) sql += " ON r.error_id = e.id";
+  sql += " WHERE " + condition(filter);
+  if (read != ErrorRead::everything) sql += " ORDER BY e.partition, e.sink, e.\"offset\"";
+  if (read == ErrorRead::first) sql += " LIMIT " + std::to_string(limit);
   auto reader = bridge::query(error_tables(plan), sql);
   if (reader.status().code() == Code::not_found) return std::shared_ptr<arrow::RecordBatchReader>();
   return reader;

@@ -23,11 +23,18 @@ struct ErrorFilter {
 // invalid when the filter names a source or code that does not exist.
 Result<std::vector<const SourcePlan*>> sources_of(const PipelinePlan& plan, const ErrorFilter& filter);
 
-// Error rows of one source as a stream, ordered by partition, sink and offset: the columns of the error
-// table. Null when the source has no error table yet.
+// What of the errors is read. Only what is small is ever sorted: payloads can be more than memory holds.
+enum class ErrorRead {
+  everything,  // all columns, in no order
+  listing,     // ordered by partition, sink and offset; without payload and key
+  first,       // the first `limit` in that order, all columns
+};
+
+// Error rows of one source as a stream. Null when the source has no error table yet.
 Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePlan& plan,
                                                                const SourcePlan& source,
-                                                               const ErrorFilter& filter);
+                                                               const ErrorFilter& filter, ErrorRead read,
+                                                               int64_t limit = 0);
 
 // Offsets in [from, next) of events of `partition` that the error lake holds as producer_paused, ascending.
 Result<std::vector<int64_t>> set_aside_offsets(const PipelinePlan& plan, const SourcePlan& source,

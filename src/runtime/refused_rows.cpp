@@ -97,7 +97,9 @@ Status store_refused_rows(const PipelinePlan& plan, const std::string& sink, con
     record.message = refused.messages[static_cast<size_t>(row)];
     record.sink = sink;
     // A row that replay brought and that is refused again is a new error: the former one is resolved.
-    if (replayed) record.id_suffix = "/r" + std::to_string(refused.sequence);
+    if (replayed) {
+      record.id_suffix = "/r" + refused.log_id.substr(0, 8) + "-" + std::to_string(refused.sequence);
+    }
     if (int ordinal = ++ordinals[{partition, event.offset}]; ordinal > 1) {
       record.id_suffix += "/" + std::to_string(ordinal);
     }

@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 
 #include "base/crash_point.h"
 #include "base/environment.h"
@@ -113,7 +114,7 @@ class SourceReplay {
     // Nothing stored: no table is created.
     ErrorFilter everything;
     everything.include_resolved = true;
-    WEIR_ASSIGN(auto present, query_errors(plan_, source_, everything));
+    WEIR_ASSIGN(auto present, query_errors(plan_, source_, everything, ErrorRead::listing));
     if (present == nullptr) return counts_;
     present.reset();
     WEIR_TRY(open());
@@ -222,7 +223,7 @@ class SourceReplay {
 
   // True: another process took the next sequence number; its manifest has to be finished first.
   Result<bool> replay_unresolved() {
-    WEIR_ASSIGN(auto reader, query_errors(plan_, source_, filter_));
+    WEIR_ASSIGN(auto reader, query_errors(plan_, source_, filter_, ErrorRead::everything));
     if (reader == nullptr) return false;
     std::vector<StoredError> pending;
     int64_t bytes = 0;
@@ -249,7 +250,12 @@ class SourceReplay {
     return replay_batch(pending);
   }
 
-  Result<bool> replay_batch(const std::vector<StoredError>& errors) {
+  Result<bool> replay_batch(std::vector<StoredError>& errors) {
+    auto place = [](const StoredError& error) {
+      return std::tie(error.partition, error.sink, error.payload_kind, error.offset);
+    };
+    std::sort(errors.begin(), errors.end(),
+              [&](const auto& a, const auto& b) { return place(a) < place(b); });
     ReplayCounts counts;
     int64_t seq = highest_seq_ + 1;
     std::vector<Resolution> resolutions;
@@ -287,7 +293,9 @@ class SourceReplay {
     }
     for (auto& [name, sink] : forgetful_) {
       WEIR_ASSIGN(auto sealed, sink->seal());
-      WEIR_TRY(sink->commit(*sealed, {}).with_context(name));
+      CommitRequest request;
+      request.ranges = {{app_id_, seq - 1, seq}};
+      WEIR_TRY(sink->commit(*sealed, request).with_context(name));
     }
     crash_point("replay.before_manifest");
     Status written = objects_->put_if_absent(manifest_path(seq), manifest.dump());

@@ -2,6 +2,7 @@
 
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "config/data_type.h"
@@ -61,7 +62,7 @@ Result<std::unique_ptr<SetTables>> SetTables::open(const PipelinePlan& plan, con
   tables->choose_authority();
   WEIR_TRY(tables->open_error_lake(options));
   WEIR_TRY(tables->load_positions());
-  if (tables->authority_) WEIR_TRY(tables->refuse_changed_plan());
+  WEIR_TRY(tables->refuse_changed_plan());
   return tables;
 }
 
@@ -176,6 +177,11 @@ std::string SetTables::memory_name() const {
 // of it.
 Status SetTables::refuse_changed_plan() const {
   if (plan_.spec.settings.string("pipeline.on-changed-plan") == "continue") return {};
+  // Without either nothing is exactly once anyway.
+  const bool exact = authority_ || std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) {
+                       return sink->memory() == Memory::parts;
+                     });
+  if (!exact) return {};
   for (size_t i = 0; i < sink_stands_.size(); ++i) {
     WEIR_TRY(refuse_changed_plan("table '" + set_.sinks[i]->name + "'", sink_stands_[i]));
   }
@@ -192,8 +198,10 @@ Status SetTables::refuse_changed_plan(const std::string& table, const Stands& st
   if (mark == stands.end() || mark->second == plan_.hash()) return {};
   for (const SourcePlan* source : set_.sources) {
     const std::string prefix = "weir/" + pipeline + "/" + source->table.name + "/";
-    for (const auto& [app_id, next] : positions_in(stands)) {
-      if (!app_id.starts_with(prefix)) continue;
+    for (const auto& [told, next] : stands) {
+      std::string app_id = told;
+      if (size_t ahead = app_id.find("/_ahead/"); ahead != std::string::npos) app_id.erase(ahead, 7);
+      if (!app_id.starts_with(prefix) || positions_in({{app_id, next}}).empty()) continue;
       auto stand = positions_.find(app_id);
       if (stand != positions_.end() && stand->second >= next) continue;
       return Status::invalid(

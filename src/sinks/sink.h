@@ -32,6 +32,13 @@ inline std::string authority_app_id(const std::string& pipeline) {
   return "weir/" + pipeline + "/_authority";
 }
 
+// "weir/<pipeline>/<source>/_ahead/<partition>": told by sinks of Memory::parts instead of a position: some
+// of their tables may hold the partition up to there.
+inline std::string ahead_app_id(const std::string& app_id) {
+  const size_t source_end = app_id.find('/', app_id.find('/', app_id.find('/') + 1) + 1);
+  return app_id.substr(0, source_end) + "/_ahead" + app_id.substr(source_end);
+}
+
 // What one commit covers of one source partition: offsets [from, next).
 struct PartitionRange {
   std::string app_id;  // weir/<pipeline>/<source>/<partition>
@@ -55,7 +62,7 @@ struct CommitRequest {
   bool authority = false;  // the stand of each range must equal its `from` in the snapshot committed on
 };
 
-// Bytes that are durable but not visible: the result of Sink::seal.
+// Rows that are on their way and not visible: the result of Sink::seal.
 class SealedRows {
  public:
   virtual ~SealedRows() = default;
@@ -87,7 +94,8 @@ class Sink {
   virtual Status append(const std::shared_ptr<arrow::RecordBatch>& rows) = 0;
   // What was appended since the last seal is as much as one commit should carry: the caller seals early.
   virtual bool full() const = 0;
-  // Ends the files of everything appended so far and starts anew. Its bytes are durable when it returns.
+  // Ends what was appended so far and starts anew. For Delta its bytes are durable when it returns;
+  // ClickHouse makes them durable in commit, before the INSERT.
   virtual Result<std::unique_ptr<SealedRows>> seal() = 0;
   // Makes `sealed` visible together with the positions, exactly once: idempotent under lost answers. conflict
   // and unavailable are handled inside with a bounded number of attempts; lost_ownership: another worker

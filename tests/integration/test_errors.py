@@ -138,3 +138,23 @@ def test_nothing_to_show(case, shared_nats):
     assert counts(case, file) == {"unresolved": 0, "resolved": 0, "total": 0}
     assert "replayed=0 resolved=0 failed=0" in case.errors(file, "replay").stdout
     assert "no errors" in case.errors(file, "show").stdout
+
+
+def test_more_errors_than_memory_holds_are_listed_and_replayed(case):
+    """300 MB of payloads, where a query may take 256 MB: only what is small is ever sorted."""
+    rows, size = 50_000, 6_000
+    path = case.folder / "wide.ndjson"
+    with open(path, "w") as out:
+        for number in range(rows):
+            out.write(f'{{"id": {number}, "name": "{number:0{size}d}"}}\n')
+    source = f"'connector'='file', 'path'='{path}', 'format'='json'"
+    case.pipeline(source, columns="id BIGINT NOT NULL, name STRING", checks="CHECK (id < 0)", select="id")
+    case.once("p.sql", timeout_s=120)
+    assert counts(case, "p.sql")["unresolved"] == rows
+    assert len(case.errors("p.sql", "list").stdout.splitlines()) > 1000
+    shown = case.errors("p.sql", "show", "--limit", "2").stdout
+    assert f"({rows - 2} more" in shown.replace(",", "")
+    case.pipeline(source, columns="id BIGINT NOT NULL, name STRING", checks="CHECK (id >= 0)", select="id")
+    replayed = case.weir.run(["errors", "replay", "p.sql"], cwd=case.folder, timeout_s=180)
+    assert replayed.stdout.strip() == f"replayed={rows} resolved={rows} failed=0"
+    assert case.ids() == list(range(rows))

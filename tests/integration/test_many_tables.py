@@ -81,6 +81,18 @@ def test_exactly_once_when_killed_between_the_tables(case, shared_nats):
     assert case.errors("p.sql", "count").stdout.strip() == "unresolved=0 resolved=0 total=0"
 
 
+def test_a_changed_file_after_a_crash_inside_a_commit_is_refused(case, shared_nats):
+    publish(shared_nats.url, case.stream, [message(n, f"t{n % 3}") for n in range(1, 31)])
+    pipeline(case, shared_nats)
+    case.once("p.sql", expect=-9, env={"WEIR_CRASH_POINT": "runtime.after_sink:1"})
+    case.nats_pipeline(shared_nats.url, columns=COLUMNS, lake=f"{case.folder}/lake/{{tenant}}/orders",
+                       select="id, concat('x', tenant) AS tenant, name")
+    assert "ended inside a commit" in case.once("p.sql", expect=1).stderr
+    pipeline(case, shared_nats)
+    case.once("p.sql")
+    assert sorted(sum(tables(case).values(), [])) == list(range(1, 31))
+
+
 def test_replay_goes_into_the_right_tables(case, shared_nats):
     bad = [json.dumps({"id": n, "tenant": f"t{n % 2}", "name": n}).encode() for n in range(1, 21)]
     publish(shared_nats.url, case.stream, bad)

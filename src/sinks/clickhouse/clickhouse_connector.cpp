@@ -4,26 +4,12 @@
 #include <utility>
 
 #include "clients/http_client.h"
+#include "base/text.h"
 #include "config/options.h"
 #include "sinks/clickhouse/clickhouse_sink.h"
 
 namespace weir {
 namespace {
-
-std::vector<std::string> split_names(const std::string& text) {
-  std::vector<std::string> names;
-  size_t at = 0;
-  while (at <= text.size()) {
-    size_t end = std::min(text.find(',', at), text.size());
-    size_t first = text.find_first_not_of(" \t\n", at);
-    if (first < end) {
-      size_t last = text.find_last_not_of(" \t\n", end - 1);
-      names.push_back(text.substr(first, last - first + 1));
-    }
-    at = end + 1;
-  }
-  return names;
-}
 
 OptionSpec choice(std::string name, std::string default_value, std::string help,
                   std::vector<std::string> choices) {
@@ -106,7 +92,7 @@ TableDefaults table_defaults(const SinkContext& context) {
   defaults.ttl = options.string("ttl");
   defaults.settings = options.with_prefix("settings.");
   defaults.column_types = options.with_prefix("column.");
-  defaults.low_cardinality = split_names(options.string("low-cardinality"));
+  defaults.low_cardinality = split_list(options.string("low-cardinality"));
   defaults.positions = options.boolean("positions");
   defaults.deduplicate = defaults.sequence = options.string("delivery") == "exactly-once";
   return defaults;

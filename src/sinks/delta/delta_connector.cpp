@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/text.h"
 #include "bridge/bridge.h"
 #include "config/data_type.h"
 #include "config/options.h"
@@ -28,21 +29,6 @@ DeltaAccess real_access(const std::map<std::string, std::string>& s3) {
     return is_remote(uri) ? bridge::open_s3_objects(uri, storage) : open_local_objects(uri);
   };
   return access;
-}
-
-std::vector<std::string> split_names(const std::string& text) {
-  std::vector<std::string> names;
-  size_t at = 0;
-  while (at <= text.size()) {
-    size_t end = std::min(text.find(',', at), text.size());
-    size_t first = text.find_first_not_of(" \t\n", at);
-    if (first < end) {
-      size_t last = text.find_last_not_of(" \t\n", end - 1);
-      names.push_back(text.substr(first, last - first + 1));
-    }
-    at = end + 1;
-  }
-  return names;
 }
 
 std::vector<OptionSpec> make_specs() {
@@ -88,7 +74,7 @@ Result<DeltaSinkSettings> settings_of(const SinkContext& context) {
   settings.table = context.table;
   settings.uri = absolute_uri(options.string("path"));
   settings.schema = context.schema;
-  settings.partition_by = split_names(options.string("partition-by"));
+  settings.partition_by = split_list(options.string("partition-by"));
   settings.positions = options.boolean("positions");
   settings.add_columns = options.string("schema-evolution") == "add";
   settings.target_file_bytes = options.size("target-file-size");

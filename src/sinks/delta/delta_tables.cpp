@@ -17,6 +17,7 @@ namespace weir {
 namespace {
 
 constexpr const char* kAssignedFolder = "tables";
+constexpr const char* kAheadObject = "ahead.json";
 constexpr size_t kMaxNameBytes = 200;
 
 // A value as a part of a path: "a/b" is "a~2Fb". Not percent signs: delta-rs would decode them.
@@ -79,8 +80,32 @@ Result<std::map<std::string, int64_t>> DeltaTables::open(const std::string& app_
   } else if (overflow.status().code() != Code::not_found) {
     return overflow.status().with_context("table '" + settings_.each.table + "'");
   }
-  // No table speaks for all of them: what each has is trimmed here.
-  return std::map<std::string, int64_t>{};
+  return load_ahead();
+}
+
+// No table speaks for all of them, so what each has is trimmed here; but how far some of them may be, and by
+// which plan, is told: a file that changed since is refused then.
+Result<std::map<std::string, int64_t>> DeltaTables::load_ahead() {
+  std::map<std::string, int64_t> stands;
+  auto text = state_->get(kAheadObject);
+  if (text.status().code() == Code::not_found) return stands;
+  if (!text.ok()) return text.status();
+  const auto json = nlohmann::json::parse(*text, nullptr, false);
+  if (!json.is_object() || json.value("version", 0) != 1) {
+    return Status::invalid("table '" + settings_.each.table + "': '" + kAheadObject +
+                           "' in its state is damaged, or was written by a newer Weir");
+  }
+  for (const auto& [app_id, next] : json["stands"].items()) stands[app_id] = next.get<int64_t>();
+  return stands;
+}
+
+Status DeltaTables::keep_ahead(const CommitRequest& request) {
+  WEIR_ASSIGN(auto stands, load_ahead());
+  stands[plan_app_id(settings_.each.pipeline)] = request.plan_hash;
+  for (const PartitionRange& range : request.ranges) stands[ahead_app_id(range.app_id)] = range.next;
+  nlohmann::json json = {{"version", 1}, {"stands", nlohmann::json::object()}};
+  for (const auto& [app_id, next] : stands) json["stands"][app_id] = next;
+  return state_->put(kAheadObject, json.dump(1));
 }
 
 Status DeltaTables::load_assigned() {
@@ -226,6 +251,7 @@ Result<std::unique_ptr<SealedRows>> DeltaTables::seal() {
 }
 
 Status DeltaTables::commit(const SealedRows& sealed_rows, const CommitRequest& request) {
+  WEIR_TRY(keep_ahead(request));
   for (const auto& [uri, rows] : static_cast<const Sealed&>(sealed_rows).tables) {
     WEIR_ASSIGN(Table * into, table(uri));
     WEIR_TRY(into->sink->commit(*rows, request));

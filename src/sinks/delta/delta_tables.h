@@ -64,6 +64,8 @@ class DeltaTables final : public TransactionalSink {
   struct Assigned {
     std::map<std::string, int64_t> floor;  // the overflow table's stands when it was decided
   };
+  Result<std::map<std::string, int64_t>> load_ahead();
+  Status keep_ahead(const CommitRequest& request);
   Status load_assigned();
   Result<bool> assign(const std::string& uri);
   std::string uri_of(const std::function<std::string(size_t)>& part) const;
