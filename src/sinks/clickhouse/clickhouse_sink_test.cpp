@@ -339,7 +339,7 @@ TEST(ClickHouseSink, PastTheWindowTheTableItselfIsAsked) {
     World world;
     world.server.engine = "ReplicatedMergeTree";
     world.server.table_exists = true;
-    world.server.with_sequence = has_column ? 0 : -1;
+    world.server.has_sequence = has_column;
     auto settings = world.settings();
     settings.retry.max_attempts = 1;
     {
@@ -354,7 +354,6 @@ TEST(ClickHouseSink, PastTheWindowTheTableItselfIsAsked) {
       ASSERT_EQ(sink.commit(**sealed, request).code(), Code::unavailable);
     }
     ASSERT_EQ(world.server.stored, values(10));
-    if (has_column) world.server.with_sequence = 10;
     world.server.tokens.clear();
     world.wait_hours(2);
     ClickHouseSink sink(settings);
@@ -366,6 +365,131 @@ TEST(ClickHouseSink, PastTheWindowTheTableItselfIsAsked) {
       EXPECT_NE(world.said.back().find("at least once"), std::string::npos);
     }
   }
+}
+
+// A process stores number 2 and dies before it can say so, and the table is altered before the next start.
+class Altered : public World {
+ public:
+  explicit Altered(bool has_sequence) {
+    server.table_exists = true;
+    server.has_sequence = has_sequence;
+    EXPECT_TRUE(process(10).ok());
+    files.fail_in = 1;  // `finished`, after the entry
+    EXPECT_FALSE(process(20).ok());
+    EXPECT_EQ(server.stored, values(20));
+    server.altered_ago_s = 0;
+  }
+  static bool has(const std::string& text, const std::string& words) {
+    return text.find(words) != std::string::npos;
+  }
+};
+
+TEST(ClickHouseSink, WhatWasStoredBeforeTheTableWasAlteredIsNotReadAgain) {
+  for (const char* code : {"16: No such column v", "469: Constraint c is violated"}) {
+    for (bool has_view : {false, true}) {
+      Altered world(true);
+      world.server.has_view = has_view;
+      world.server.errors = {code};
+      Status next = world.process(20);
+      if (has_view) {
+        EXPECT_EQ(next.code(), Code::invalid) << "what the views made of it is not known";
+        EXPECT_TRUE(Altered::has(next.message(), "materialized views")) << next.message();
+        EXPECT_TRUE(Altered::has(next.message(), "start again")) << next.message();
+      } else {
+        EXPECT_TRUE(next.ok()) << next.message();
+      }
+      world.server.errors.clear();
+      EXPECT_TRUE(world.process(30).ok());
+      EXPECT_EQ(world.everything(), values(30)) << code << has_view;
+    }
+  }
+}
+
+TEST(ClickHouseSink, WhatCannotBeKnownOfAnAlteredTableStopsWithWords) {
+  for (const char* code : {"16: No such column v", "469: Constraint c is violated"}) {
+    Altered world(false);
+    world.server.errors = {code};
+    Status next = world.process(20);
+    EXPECT_EQ(next.code(), Code::invalid) << code;
+    EXPECT_TRUE(Altered::has(next.message(), "cannot be known")) << next.message();
+    EXPECT_TRUE(Altered::has(next.message(), "at-least-once")) << next.message();
+    EXPECT_TRUE(world.process(30).ok()) << "the ALTER was undone";
+    EXPECT_EQ(world.everything(), values(30)) << code;
+  }
+}
+
+TEST(ClickHouseSink, ABlockThatIsThereInPartIsNotReadAgain) {
+  Altered world(true);
+  world.server.stored_by_seq[2] = 7;
+  world.server.errors = {"16: No such column v"};
+  Status next = world.process(20);
+  EXPECT_EQ(next.code(), Code::invalid);
+  EXPECT_TRUE(Altered::has(next.message(), "7 of its 10 rows")) << next.message();
+}
+
+// Nothing of it can be there when the table is now what it was when the entry was made.
+TEST(ClickHouseSink, ATableThatWasNotAlteredRefusesWhatItNeverTook) {
+  World world;
+  world.server.table_exists = true;
+  world.server.refuses = [](const std::string& body) { return body.find("<13>") != std::string::npos; };
+  ASSERT_TRUE(world.process(10).ok());
+  world.files.fail_in = 1;  // the rows of the search
+  ASSERT_FALSE(world.process(20).ok());
+  Status next = world.process(20);
+  ASSERT_TRUE(next.ok()) << next.message();
+  EXPECT_EQ(world.everything(), values(20));
+}
+
+// A column goes while nothing is on its way: the process that is told so knows that nothing was stored.
+TEST(ClickHouseSink, TheFirstAnswerIsBelievedWithoutTheColumn) {
+  World world;
+  world.server.table_exists = true;
+  ASSERT_TRUE(world.process(10).ok());
+  world.server.altered_ago_s = 0;
+  world.server.errors = {"16: No such column v"};
+  EXPECT_EQ(world.process(20).code(), Code::invalid);
+  world.server.errors = {"16: No such column v"};
+  EXPECT_EQ(world.process(20).code(), Code::invalid) << "read again, and refused again";
+  ASSERT_TRUE(world.process(20).ok());
+  EXPECT_EQ(world.everything(), values(20));
+}
+
+// Pieces that were taken are not sent again, so a window smaller than the search doubles nothing.
+TEST(ClickHouseSink, ASearchThatGoesOnSendsNoAcceptedPieceAgain) {
+  auto refuses = [](const std::string& body) {
+    for (const char* bad : {"<3>", "<11>", "<18>", "<27>"})
+      if (body.find(bad) != std::string::npos) return true;
+    return false;
+  };
+  World whole;
+  whole.batch = 32;
+  whole.server.refuses = refuses;
+  ASSERT_TRUE(whole.process(32).ok());
+  int ended = 0;
+  for (int at = 0; at < whole.files.changes; ++at) {
+    for (bool after : {false, true}) {
+      World world;
+      world.batch = 32;
+      world.server.refuses = refuses;
+      world.server.remembered = 1;
+      world.files.fail_in = at;
+      world.files.fail_after = after;
+      if (!world.process(32).ok()) ++ended;
+      ASSERT_TRUE(world.process(32).ok()) << at << after;
+      EXPECT_EQ(world.everything(), values(32)) << at << after;
+    }
+  }
+  EXPECT_GT(ended, 20);
+}
+
+TEST(ClickHouseSink, ABlockOfBadRowsAloneIsNotCutToTheLast) {
+  World world;
+  world.batch = 20'000;
+  world.server.refuses = [](const std::string&) { return true; };
+  ASSERT_TRUE(world.process(20'000).ok());
+  EXPECT_EQ(world.everything(), values(20'000));
+  EXPECT_TRUE(world.server.stored.empty());
+  EXPECT_LT(world.server.inserts.size(), 4000U);
 }
 
 TEST(ClickHouseSink, FullByRowsAndBytes) {

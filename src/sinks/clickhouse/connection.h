@@ -21,8 +21,9 @@ namespace weir {
 struct ServerAnswer {
   Status status;  // ok, or words that name the server and its error
   ServerErrorKind kind = ServerErrorKind::none;
-  int code = 0;         // ClickHouse's
-  std::string message;  // the server's words alone
+  int code = 0;           // ClickHouse's
+  std::string message;    // the server's words alone
+  bool in_doubt = false;  // of several attempts at an INSERT: an earlier one may have stored the block
   std::string body;
 };
 

@@ -51,9 +51,27 @@ struct EntryDelivery::Search {
   const EntryRows* rows = nullptr;
   std::vector<std::set<std::string>> cut;               // by part: paths of pieces that were refused
   std::vector<std::map<int64_t, std::string>> refused;  // by part: row -> the server's words
+  std::vector<std::set<std::string>> stored;            // by part: paths of pieces that were accepted
+  std::vector<int64_t> accepted;                        // by part: rows in them
   std::unique_ptr<BlockEncoder> encoder;                // of the part being searched
   std::unique_ptr<Compressor> compressor;               // of that part's encoding
-  int64_t accepted = 0;                                 // rows of that part stored so far
+  // Rises with refused rows, falls ten times as fast with accepted ones: above kSearchedRows nearly all that
+  // was seen lately is refused, and the search gives up telling the rows of a small piece apart.
+  int64_t density = 0;
+  static constexpr int64_t kSearchedRows = 1000, kSmallPieceRows = 64;
+
+  explicit Search(size_t parts) : cut(parts), refused(parts), stored(parts), accepted(parts) {}
+
+  void store(size_t part, const std::string& path, int64_t count) {
+    stored[part].insert(path);
+    accepted[part] += count;
+    density -= std::min(density, 10 * count);
+  }
+  void refuse(size_t part, int64_t from, int64_t count, const std::string& words) {
+    for (int64_t row = from; row < from + count; ++row) refused[part][row] = words;
+    density = std::min(density + count, 2 * kSearchedRows);
+  }
+  bool leaves_out(int64_t count) const { return density >= kSearchedRows && count <= kSmallPieceRows; }
 };
 
 EntryDelivery::EntryDelivery(ClickHouseConnection& connection, SinkLog* log, DeliverySettings settings)
@@ -72,9 +90,12 @@ ServerAnswer EntryDelivery::insert(const LogEntry& entry, size_t part_index, con
       "INSERT INTO " + name_of(part).quoted() + " (" + column_list_of(part.columns) + ") FORMAT Native";
   const std::string token = deduplication_token(entry, settings_.sink, part_index, path);
   auto wait = settings_.retry.first_wait;
+  bool in_doubt = false;
   for (int attempt = 1;; ++attempt) {
     ServerAnswer answer = connection_.insert(statement, insert_settings(token), part.encoding, {block});
     crash_point("clickhouse.after_insert");
+    answer.in_doubt = in_doubt;
+    in_doubt = true;
     if (answer.kind != ServerErrorKind::retry || attempt >= settings_.retry.max_attempts) return answer;
     say(answer.status.message() + "; trying again in " + std::to_string(wait.count()) + " ms");
     settings_.clock->sleep(wait);
@@ -144,7 +165,7 @@ Result<EntryDelivery::Outcome> EntryDelivery::carry_out(const LogEntry& entry, c
     return Outcome::voided;
   }
   EntryRows kept;
-  if (verdict == Verdict::split) return search(entry, nullptr);
+  if (verdict == Verdict::split) return search(entry, nullptr, 0);
   if (rows == nullptr && entry.rows.bytes != 0) {
     WEIR_ASSIGN(kept, entry_rows_from_ipc(entry.view(entry.rows), entry.parts.size()));
     rows = &kept;
@@ -158,15 +179,86 @@ Result<EntryDelivery::Outcome> EntryDelivery::carry_out(const LogEntry& entry, c
     }
     ServerAnswer answer = insert(entry, i, "", entry.view(part.block));
     if (answer.kind == ServerErrorKind::none) continue;
-    if (answer.kind == ServerErrorKind::row && rows != nullptr) return search(entry, rows);
-    bool other_rows_may_do = answer.kind == ServerErrorKind::row || answer.kind == ServerErrorKind::changed;
-    if (other_rows_may_do && rows == nullptr && log_ != nullptr) return make_void(entry, part, answer);
-    return failure(entry, part, answer);
+    const bool is_row = answer.kind == ServerErrorKind::row;
+    if (log_ == nullptr && is_row) return search(entry, rows, i);
+    const bool other_rows_may_do = is_row || answer.kind == ServerErrorKind::changed;
+    if (!other_rows_may_do || log_ == nullptr) return failure(entry, part, answer);
+    const bool own = rows != nullptr && rows != &kept;
+    auto stored = was_stored(entry, part, answer, !own || answer.in_doubt);
+    if (!stored.ok()) return stored.status();
+    if (*stored) continue;
+    if (is_row && rows != nullptr) return search(entry, rows, i);
+    if (rows == nullptr) return make_void(entry, answer);
+    Status failed = failure(entry, part, answer);
+    // So that the next start reads the rows again; what other parts stored must stay. The entry is gone then.
+    if (own && entry.parts.size() == 1) WEIR_TRY(make_void(entry, answer).status());
+    return failed;
   }
-  Search nothing;
-  nothing.refused.resize(entry.parts.size());
-  WEIR_TRY(finish(entry, nothing));
+  WEIR_TRY(finish(entry, Search(entry.parts.size())));
   return Outcome::done;
+}
+
+// Whether the table's definition was written since the entry was made. Compares ages, so that the clocks of
+// both machines need not agree.
+Result<bool> EntryDelivery::was_altered_since(const LogEntry& entry, const EntryPart& part) {
+  constexpr int64_t kRoundingS = 2;
+  WEIR_ASSIGN(auto altered_s, altered_ago_s(connection_, name_of(part)));
+  const int64_t age_s = (settings_.clock->now_us() - entry.created_us) / 1'000'000;
+  return !altered_s || *altered_s < age_s + kRoundingS;
+}
+
+// Whether a part that is refused now was stored by an earlier INSERT, before the table was altered. A block
+// that was stored must neither be cut nor come again under another token: what cannot be known ends here.
+Result<bool> EntryDelivery::was_stored(const LogEntry& entry, const EntryPart& part,
+                                       const ServerAnswer& answer, bool maybe_sent) {
+  const std::string context = "table '" + settings_.sink + "'";
+  auto with_context = [&](const Status& status) { return status.with_context(context); };
+  auto views = has_views(connection_, name_of(part));
+  if (!views.ok()) return with_context(views.status());
+  if (!*views && !maybe_sent && answer.kind == ServerErrorKind::row) return false;
+  auto described = describe_table(connection_, name_of(part));
+  // With the table its rows are gone.
+  if (!described.ok() && described.status().code() == Code::not_found) return false;
+  if (!described.ok()) return with_context(described.status());
+  const std::string number = std::to_string(entry.seq), name = name_of(part).text();
+  const std::string way_out =
+      ". Undo the ALTER and start again. Or look for the rows yourself: if they are there, write " + number +
+      " into the object 'finished' of the sink's folder in state.path, else the word void into '" +
+      entry_path(entry.seq, "verdict") + "'. Or choose 'delivery' = 'at-least-once'";
+  const std::string refused = "the server refuses commit number " + number + ": " + answer.message + ". ";
+  if (!part.has_sequence) {
+    if (*views) {
+      return with_context(Status::invalid(refused + "Whether " + name + ", which has materialized views, " +
+                                          "took it before a view failed cannot be known: it has no column " +
+                                          "_weir_seq. Repair the view or undo the ALTER, then start again"));
+    }
+    if (!maybe_sent) return false;
+    auto altered = was_altered_since(entry, part);
+    if (!altered.ok()) return with_context(altered.status());
+    if (!*altered) return false;
+    return with_context(Status::invalid(refused + "Whether it was stored before " + name +
+                                        " was altered cannot be known: the table has no column _weir_seq" +
+                                        way_out));
+  }
+  auto stored = stored_rows(entry, part);
+  if (!stored.ok() && stored.status().code() == Code::invalid) {
+    return with_context(Status::invalid(refused + "Whether it was stored before " + name +
+                                        " was altered cannot be known: its column _weir_seq cannot be "
+                                        "asked: " +
+                                        stored.status().message() + way_out));
+  }
+  if (!stored.ok()) return with_context(stored.status());
+  if (*stored == 0) return false;
+  // A view that fails leaves rows in the table.
+  if (*views) {
+    return with_context(Status::invalid(refused + name + ", which has materialized views, holds " +
+                                        std::to_string(*stored) + " of its " + std::to_string(part.rows) +
+                                        " rows: a view fails, or the table was altered before the views "
+                                        "had them. Repair the view or undo the ALTER, then start again"));
+  }
+  if (*stored == part.rows) return true;
+  return with_context(Status::invalid(refused + name + " holds " + std::to_string(*stored) + " of its " +
+                                      std::to_string(part.rows) + " rows" + way_out));
 }
 
 // Rows that were refused as a block must not be in the table: views run after the table's own part is
@@ -188,14 +280,12 @@ Status EntryDelivery::nothing_stored(const LogEntry& entry, const EntryPart& par
   return Status::invalid(why + "the table itself took them: a view fails. Repair the view, then start again");
 }
 
-Result<EntryDelivery::Outcome> EntryDelivery::make_void(const LogEntry& entry, const EntryPart& part,
-                                                        const ServerAnswer& answer) {
-  if (answer.kind == ServerErrorKind::row) WEIR_TRY(nothing_stored(entry, part, 0));
+Result<EntryDelivery::Outcome> EntryDelivery::make_void(const LogEntry& entry, const ServerAnswer& answer) {
   auto decided = log_->decide(entry.seq, Verdict::voided);
   if (!decided.ok()) return decided.status();
   // Somebody who has the rows was first.
-  if (*decided == Verdict::split) return search(entry, nullptr);
-  say("what a former run had prepared as number " + std::to_string(entry.seq) +
+  if (*decided == Verdict::split) return search(entry, nullptr, 0);
+  say("what had been prepared as number " + std::to_string(entry.seq) +
       " cannot be stored as it is, so its rows are read again: " + answer.message);
   log_->resolve_void();
   return Outcome::voided;
@@ -208,11 +298,10 @@ Status EntryDelivery::finish(const LogEntry& entry, const Search& search) {
 
 // ---- refused rows
 
-Result<EntryDelivery::Outcome> EntryDelivery::search(const LogEntry& entry, const EntryRows* rows) {
+Result<EntryDelivery::Outcome> EntryDelivery::search(const LogEntry& entry, const EntryRows* rows,
+                                                     size_t stored_parts) {
   EntryRows kept;
-  Search search;
-  search.cut.resize(entry.parts.size());
-  search.refused.resize(entry.parts.size());
+  Search search(entry.parts.size());
   if (log_ != nullptr) {
     if (rows != nullptr) {
       // The entry's refusal becomes durable with its rows, so that a search goes on after a crash with the
@@ -238,13 +327,20 @@ Result<EntryDelivery::Outcome> EntryDelivery::search(const LogEntry& entry, cons
         return Status::internal("a damaged step of entry " + std::to_string(entry.seq) + " of the sink log");
       size_t part = value["part"];
       if (value.contains("row")) {
-        search.refused[part][value["row"].get<int64_t>()] = value.value("message", "");
+        search.refuse(part, value["row"].get<int64_t>(), value.value("rows", int64_t{1}),
+                      value.value("message", ""));
+      } else if (value.contains("stored")) {
+        search.store(part, value.value("path", ""), value["stored"].get<int64_t>());
       } else {
         search.cut[part].insert(value.value("path", ""));
       }
     }
   }
   search.rows = rows != nullptr ? rows : &kept;
+  for (size_t part = 0; part < stored_parts; ++part) {
+    if (search.cut[part].count("") != 0 || search.stored[part].count("") != 0) continue;
+    WEIR_TRY(note_stored(entry, part, "", entry.parts[part].rows, search));
+  }
   for (size_t part = 0; part < entry.parts.size(); ++part) WEIR_TRY(search_part(entry, part, search));
   int64_t refused = 0;
   for (const auto& by_row : search.refused) refused += static_cast<int64_t>(by_row.size());
@@ -263,13 +359,14 @@ Status EntryDelivery::search_part(const LogEntry& entry, size_t index, Search& s
               BlockEncoder::create(name_of(part).text(), *batches[0]->schema(), columns, part.has_sequence));
   WEIR_ASSIGN(Compression compression, parse_compression(part.encoding.empty() ? "none" : part.encoding));
   search.compressor = std::make_unique<Compressor>(compression);
-  search.accepted = 0;
   return search_piece(entry, index, 0, count_rows(batches), "", search);
 }
 
 Status EntryDelivery::search_piece(const LogEntry& entry, size_t part, int64_t from, int64_t count,
                                    const std::string& path, Search& search) {
-  if (search.refused[part].count(from) != 0 && count == 1) return {};
+  if (search.stored[part].count(path) != 0) return {};
+  // Noted as refused; a piece that was cut has its first row there, too.
+  if (search.cut[part].count(path) == 0 && search.refused[part].count(from) != 0) return {};
   if (search.cut[part].count(path) == 0) {
     const RowBatches piece = slice_rows((*search.rows)[part], from, count);
     WEIR_ASSIGN(auto block, search.encoder->encode(piece, sequence_value(entry.incarnation, entry.seq)));
@@ -279,26 +376,44 @@ Status EntryDelivery::search_piece(const LogEntry& entry, size_t part, int64_t f
     WEIR_TRY(search.compressor->compress(block.bytes.view(), &sent));
     ServerAnswer answer = insert(entry, part, path, sent.view());
     if (answer.kind == ServerErrorKind::none) {
-      search.accepted += count;
-      return {};
+      return note_stored(entry, part, path, count, search);
     }
     if (answer.kind != ServerErrorKind::row) return failure(entry, entry.parts[part], answer);
-    WEIR_TRY(nothing_stored(entry, entry.parts[part], search.accepted));
-    json step = {{"part", part}};
-    if (count == 1) {
-      step["row"] = from;
-      step["message"] = answer.message;
-      search.refused[part][from] = answer.message;
-    } else {
-      step["path"] = path;
-      search.cut[part].insert(path);
-    }
-    WEIR_TRY(note_step(entry, step.dump(-1, ' ', false, json::error_handler_t::replace)));
-    if (count == 1) return {};
+    WEIR_TRY(nothing_stored(entry, entry.parts[part], search.accepted[part]));
+    WEIR_TRY(note_refusal(entry, part, from, count, path, answer.message, search));
+    if (search.cut[part].count(path) == 0) return {};
   }
   const int64_t half = count / 2;
   WEIR_TRY(search_piece(entry, part, from, half, path + "0", search));
   return search_piece(entry, part, from + half, count - half, path + "1", search);
+}
+
+// An accepted piece is not sent again, whatever becomes of its token.
+Status EntryDelivery::note_stored(const LogEntry& entry, size_t part, const std::string& path, int64_t count,
+                                  Search& search) {
+  search.store(part, path, count);
+  return note_step(entry, json({{"part", part}, {"path", path}, {"stored", count}}).dump());
+}
+
+// Of a piece: cut it, or leave it out.
+Status EntryDelivery::note_refusal(const LogEntry& entry, size_t part, int64_t from, int64_t count,
+                                   const std::string& path, const std::string& message, Search& search) {
+  json step = {{"part", part}};
+  if (count == 1 || search.leaves_out(count)) {
+    std::string words = message;
+    if (count > 1) {
+      words += " (refused as " + std::to_string(count) + " rows together, because nearly all before were " +
+               "refused; good ones among them can be replayed)";
+    }
+    step["row"] = from;
+    step["rows"] = count;
+    step["message"] = words;
+    search.refuse(part, from, count, words);
+  } else {
+    step["path"] = path;
+    search.cut[part].insert(path);
+  }
+  return note_step(entry, step.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 Status EntryDelivery::note_step(const LogEntry& entry, const std::string& text) {

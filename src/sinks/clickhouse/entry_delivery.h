@@ -61,12 +61,19 @@ class EntryDelivery {
   Result<bool> is_stored(const LogEntry& entry, const EntryPart& part);
   Result<int64_t> stored_rows(const LogEntry& entry, const EntryPart& part);
   Status failure(const LogEntry& entry, const EntryPart& part, const ServerAnswer& answer) const;
+  Result<bool> was_altered_since(const LogEntry& entry, const EntryPart& part);
+  Result<bool> was_stored(const LogEntry& entry, const EntryPart& part, const ServerAnswer& answer,
+                          bool maybe_sent);
   Status nothing_stored(const LogEntry& entry, const EntryPart& part, int64_t expected);
-  Result<Outcome> make_void(const LogEntry& entry, const EntryPart& part, const ServerAnswer& answer);
-  Result<Outcome> search(const LogEntry& entry, const EntryRows* rows);
+  Result<Outcome> make_void(const LogEntry& entry, const ServerAnswer& answer);
+  Result<Outcome> search(const LogEntry& entry, const EntryRows* rows, size_t stored_parts);
   Status search_part(const LogEntry& entry, size_t part, Search& search);
   Status search_piece(const LogEntry& entry, size_t part, int64_t from, int64_t count,
                       const std::string& path, Search& search);
+  Status note_stored(const LogEntry& entry, size_t part, const std::string& path, int64_t count,
+                     Search& search);
+  Status note_refusal(const LogEntry& entry, size_t part, int64_t from, int64_t count,
+                      const std::string& path, const std::string& message, Search& search);
   Status note_step(const LogEntry& entry, const std::string& json);
   Status store_refused(const LogEntry& entry, const Search& search);
   Status finish(const LogEntry& entry, const Search& search);

@@ -17,7 +17,10 @@ namespace weir {
 // Values in blocks are texts like "<17>"; what the table holds is the list of them.
 struct FakeServer {
   std::multiset<std::string> stored;
+  std::map<int64_t, int64_t> stored_by_seq;  // rows, by the number in their token
   std::set<std::string> tokens;
+  std::vector<std::string> token_order;
+  size_t remembered = 10'000;           // tokens; older ones are forgotten
   std::vector<std::string> inserts;     // tokens, as they came
   std::vector<std::string> statements;  // all others that change something
   std::function<bool(const std::string& body)> refuses = [](const std::string&) { return false; };
@@ -26,7 +29,8 @@ struct FakeServer {
   bool knows_tokens = true;
   std::string window = "10000";
   std::string engine = "MergeTree";
-  int64_t with_sequence = -1;  // >= 0: the table has _weir_seq, and this is what counting rows by it gives
+  bool has_sequence = false;       // the table has the column _weir_seq
+  int64_t altered_ago_s = 86'400;  // when the table's columns or constraints were last touched
   std::string table_type = "String";
   // Counts down with each request; at 0 the request fails: before it took effect, or after (a lost answer).
   int fail_in = -1;
@@ -68,9 +72,15 @@ struct FakeServer {
     if (!table_exists) return error(60, "Table default.out does not exist. (UNKNOWN_TABLE)");
     if (refuses(body)) return error(469, "Constraint `c` is violated. (VIOLATED_CONSTRAINT)");
     if (!token.empty() && !tokens.insert(token).second) return {200, {}, ""};
+    token_order.push_back(token);
+    if (token_order.size() > remembered) tokens.erase(token_order[token_order.size() - remembered - 1]);
+    std::smatch number;
+    std::regex_search(token, number, std::regex("^[^/]*/[^/]*/([0-9]+)"));
     static const std::regex value("<[^<>]*>");
-    for (std::sregex_iterator it(body.begin(), body.end(), value), end; it != end; ++it)
+    for (std::sregex_iterator it(body.begin(), body.end(), value), end; it != end; ++it) {
       stored.insert(it->str());
+      if (!number.empty()) ++stored_by_seq[std::stoll(number[1])];
+    }
     return {200, {}, ""};
   }
 
@@ -92,8 +102,13 @@ struct FakeServer {
                                : "");
     if (asks("FROM system.columns"))
       return rows("[\"v\",\"" + table_type + "\",\"\"]" +
-                  (with_sequence >= 0 ? ",[\"_weir_seq\",\"UInt64\",\"\"]" : ""));
-    if (asks("count()")) return rows("[\"" + std::to_string(std::max<int64_t>(0, with_sequence)) + "\"]");
+                  (has_sequence ? ",[\"_weir_seq\",\"UInt64\",\"\"]" : ""));
+    if (asks("metadata_modification_time")) return rows("[\"" + std::to_string(altered_ago_s) + "\"]");
+    if (asks("count()")) {
+      int64_t wanted = std::stoll(query.substr(query.find("_weir_seq = ") + 12)) & ((int64_t{1} << 40) - 1);
+      auto found = stored_by_seq.find(wanted);
+      return rows("[\"" + std::to_string(found == stored_by_seq.end() ? 0 : found->second) + "\"]");
+    }
     return rows("");
   }
 

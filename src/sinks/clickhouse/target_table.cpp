@@ -351,6 +351,20 @@ Result<int64_t> token_memory_s(ClickHouseConnection& connection, const TableName
   return table_setting(connection, table, "replicated_deduplication_window_seconds");
 }
 
+Result<std::optional<int64_t>> altered_ago_s(ClickHouseConnection& connection, const TableName& name) {
+  WEIR_ASSIGN(TargetTable table, describe_table(connection, name));
+  if (is_replicated(table.engine)) return std::optional<int64_t>();
+  // 1970: the database keeps no definitions in files.
+  auto rows = connection.select(
+      "SELECT toString(toInt64(toUnixTimestamp(now())) - "
+      "toInt64(toUnixTimestamp(metadata_modification_time))) "
+      "FROM system.tables WHERE toUnixTimestamp(metadata_modification_time) != 0 AND " +
+      where_table(name));
+  if (!rows.ok()) return rows.status();
+  if (rows->empty()) return std::optional<int64_t>();
+  return std::optional<int64_t>(std::atoll(rows->front()[0].c_str()));
+}
+
 Result<TableIdentity> table_identity(ClickHouseConnection& connection, const TableName& name) {
   TableIdentity identity;
   const std::pair<std::string*, std::string> questions[] = {

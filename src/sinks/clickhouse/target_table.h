@@ -66,6 +66,10 @@ Status check_deduplication(ClickHouseConnection& connection, const TargetTable& 
 // How long the table remembers a token: for ever (by blocks, not by time) where it is not replicated.
 Result<int64_t> token_memory_s(ClickHouseConnection& connection, const TableName& name);
 
+// How long ago the server last wrote the table's definition. Nothing where that does not tell when the table
+// was altered: a replica takes an ALTER later than others do.
+Result<std::optional<int64_t>> altered_ago_s(ClickHouseConnection& connection, const TableName& name);
+
 // Whether materialized views read from the table.
 Result<bool> has_views(ClickHouseConnection& connection, const TableName& name);
 
