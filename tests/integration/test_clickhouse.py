@@ -144,6 +144,23 @@ def test_a_kill_while_rows_are_refused(target, point):
     assert [row[0] for row in target.refused()] == sorted(bad)
 
 
+@pytest.mark.parametrize("own_column", [True, False])
+def test_a_table_that_is_altered_before_an_interrupted_commit_is_resumed(target, own_column):
+    if not own_column:
+        target.create("id Int64, name String, amount Decimal(12,2)")
+    target.file_pipeline(events(1, 50))
+    target.case.once("p.sql", expect=-9, env={"WEIR_CRASH_POINT": "clickhouse.after_insert:1"})
+    assert target.ids() == list(range(1, 51))
+    target.server.query(f"ALTER TABLE {target.name} ADD CONSTRAINT small CHECK id < 10")
+    if not own_column:
+        stopped = target.case.once("p.sql", expect=1)
+        assert "cannot be known" in stopped.stderr and "at-least-once" in stopped.stderr
+        assert target.case.error_rows() == []
+        target.server.query(f"ALTER TABLE {target.name} DROP CONSTRAINT small")
+    target.case.once("p.sql")
+    assert target.ids() == list(range(1, 51))
+
+
 def test_a_value_that_no_column_holds_goes_to_the_error_lake(target):
     target.create("id UInt8, name Nullable(String), amount Nullable(Decimal(12,2))")
     target.file_pipeline([event(1), event(2, id=300), event(3)])
