@@ -1,6 +1,7 @@
 """One stream, many Delta tables: 'path' holds {column}."""
 
 import json
+import shutil
 
 from case import publish, rows
 from deltalake import DeltaTable
@@ -79,6 +80,20 @@ def test_exactly_once_when_killed_between_the_tables(case, shared_nats):
     case.once("p.sql")
     assert tables(case) == expected(tenants, 300)
     assert case.errors("p.sql", "count").stdout.strip() == "unresolved=0 resolved=0 total=0"
+
+
+def test_a_lost_state_is_refused_once_there_is_an_overflow_table(case, shared_nats):
+    publish(shared_nats.url, case.stream, [message(n, f"t{n % 4}") for n in range(1, 41)])
+    for options, words in (("", None), (", 'max-tables'='2'", "which values have a table of their own")):
+        pipeline(case, shared_nats, options)
+        case.once("p.sql")
+        shutil.rmtree(case.folder / "state")
+        said = case.once("p.sql", expect=None)
+        assert (words is None) == (said.returncode == 0) and (words or "") in said.stderr
+        found = tables(case)
+        assert sorted(sum(found.values(), [])) == list(range(1, 41))
+        shutil.rmtree(case.folder / "lake")
+        shutil.rmtree(case.folder / "state", ignore_errors=True)
 
 
 def test_a_changed_file_after_a_crash_inside_a_commit_is_refused(case, shared_nats):

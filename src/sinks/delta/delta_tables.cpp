@@ -80,7 +80,15 @@ Result<std::map<std::string, int64_t>> DeltaTables::open(const std::string& app_
   } else if (overflow.status().code() != Code::not_found) {
     return overflow.status().with_context("table '" + settings_.each.table + "'");
   }
-  return load_ahead();
+  WEIR_ASSIGN(auto stands, load_ahead());
+  if (stands.empty() && !overflow_stands_.empty()) {
+    return Status::invalid(
+        "table '" + settings_.each.table + "': the overflow table '" +
+        uri_of([&](size_t) { return settings_.overflow; }) +
+        "' holds rows of this pipeline, but state.path does not know any more which values have a table of "
+        "their own: rows would be stored twice. Bring state.path back, or give 'path' another place");
+  }
+  return stands;
 }
 
 // No table speaks for all of them, so what each has is trimmed here; but how far some of them may be, and by
