@@ -54,7 +54,8 @@ std::unique_ptr<PipelinePlan> load_pipeline(const std::string& file, const Regis
 }
 
 int run_command_line(int argc, char** argv, const Registry& registry) {
-  CLI::App app{"Weir: events from NATS and files, through SQL, exactly once into a Delta lake."};
+  CLI::App app{
+      "Weir: events from NATS, Kafka and files, through SQL, exactly once into a Delta lake and ClickHouse."};
   app.require_subcommand(1);
   app.set_version_flag("--version", "weir 0.1.0");
   app.footer(

@@ -30,6 +30,13 @@ Json shown_options(const std::map<std::string, OptionValue>& values, const std::
     for (const OptionSpec& spec : specs) {
       if (spec.name == name && spec.secret) secret = true;
     }
+    // Names that a connector only hands on may be misspelt ones of secrets.
+    if (name.starts_with("properties.")) {
+      for (const char* part : {"pass", "pasw", "secret", "token", "key", "jaas", "cred"}) {
+        if (name.find(part) != std::string::npos && name.find("key.fields") == std::string::npos)
+          secret = true;
+      }
+    }
     shown[name] = secret ? "***" : without_user_info(value.text);
   }
   return shown;

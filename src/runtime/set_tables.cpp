@@ -204,14 +204,17 @@ Status SetTables::refuse_changed_plan(const std::string& table, const Stands& st
       if (!app_id.starts_with(prefix) || positions_in({{app_id, next}}).empty()) continue;
       auto stand = positions_.find(app_id);
       if (stand != positions_.end() && stand->second >= next) continue;
-      return Status::invalid(
+      // Where several work, another one may be between two of its commits just now: look again.
+      const bool several = plan_.spec.settings.string("pipeline.workers") == "several";
+      return Status(
+          several ? Code::conflict : Code::invalid,
           "the last run ended inside a commit (" + table + " holds " + source->table.name + " up to " +
-          std::to_string(next) + ", " + memory_name() + " up to " +
-          (stand == positions_.end() ? std::string("nothing") : std::to_string(stand->second)) +
-          "), and the file's columns, CHECKs or queries have changed since: run the earlier version once "
-          "(weir run --once), then this one. SET 'pipeline.on-changed-plan' = 'continue' goes on "
-          "regardless: events "
-          "between the two positions may then be in both the lake and the error lake, or in neither");
+              std::to_string(next) + ", " + memory_name() + " up to " +
+              (stand == positions_.end() ? std::string("nothing") : std::to_string(stand->second)) +
+              "), and the file's columns, CHECKs or queries have changed since: run the earlier version once "
+              "(weir run --once), then this one. SET 'pipeline.on-changed-plan' = 'continue' goes on "
+              "regardless: events "
+              "between the two positions may then be in both the lake and the error lake, or in neither");
     }
   }
   return {};

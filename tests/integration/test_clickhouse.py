@@ -454,3 +454,17 @@ def test_the_genuine_old_server_takes_it_at_least_once(case, old_clickhouse):
     target.file_pipeline(None, ", 'delivery'='at-least-once', 'compression'='gzip'", columns=columns)
     case.once("p.sql")
     assert target.ids() == list(range(1, 51))
+
+
+def test_a_column_that_is_narrowed_while_rows_flow_stores_no_wrong_value(target, shared_nats, running, eventually):
+    publish(shared_nats.url, target.case.stream, events(1, 5))
+    target.nats_pipeline(shared_nats)
+    process = running("p.sql")
+    eventually(lambda: len(target.ids()) == 5)
+    target.server.query(f"ALTER TABLE default.{target.name} MODIFY COLUMN id Nullable(Int8)")
+    publish(shared_nats.url, target.case.stream, events(1000, 1002))
+    assert process.wait(30) == 1 and "altered" in process.said()
+    assert target.ids() == [1, 2, 3, 4, 5]
+    target.case.once("p.sql")
+    assert target.ids() == [1, 2, 3, 4, 5]
+    assert [row["code"] for row in target.case.error_rows()] == ["sink_refused"] * 3

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "clients/http_client.h"
 #include "base/text.h"
+#include "clients/http_client.h"
 #include "config/options.h"
 #include "sinks/clickhouse/clickhouse_sink.h"
 
@@ -46,8 +46,8 @@ std::vector<OptionSpec> make_specs() {
       option("engine", OptionType::string, "MergeTree",
              "of a table that is created, such as 'ReplacingMergeTree(version)'"),
       option("order-by", OptionType::string, "",
-             "sorting key of a table that is created; the PRIMARY KEY, else the first NOT NULL columns, when "
-             "absent"),
+             "sorting key of a table that is created; the PRIMARY KEY, else the first NOT NULL columns of a "
+             "declared column list, else tuple(), when absent"),
       option("partition-by", OptionType::string, "",
              "partition key of a table that is created, such as 'toYYYYMM(placed_at)'"),
       option("ttl", OptionType::string, "",

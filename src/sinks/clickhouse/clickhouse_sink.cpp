@@ -168,8 +168,9 @@ Status ClickHouseSink::warn_of_lost_state() {
   if (!rows->empty()) {
     writer_.say(
         name.text() +
-        " holds rows of an earlier sink log, and state.path has none: what had been read since may be "
-        "stored twice (at least once at this seam); exactly once from here on");
+        " holds rows of an earlier sink log, and state.path has none (it was lost, or weir was started in "
+        "another folder): where no other table of the file knows the positions, everything is read again "
+        "and stored twice (at least once at this seam); exactly once from here on");
   }
   return {};
 }

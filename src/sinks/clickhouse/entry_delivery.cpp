@@ -39,6 +39,8 @@ std::vector<std::pair<std::string, std::string>> insert_settings(const std::stri
       {"deduplicate_insert", "enable"},
       {"deduplicate_blocks_in_dependent_materialized_views", "1"},
       {"max_partitions_per_insert_block", "1000"},
+      // A column that was altered meanwhile refuses the block, instead of wrapping its values round.
+      {"input_format_native_allow_types_conversion", "0"},
   };
   if (!token.empty()) settings.emplace_back("insert_deduplication_token", token);
   return settings;
