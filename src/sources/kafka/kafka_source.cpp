@@ -153,6 +153,9 @@ KafkaClientSettings reader_settings(const SourceContext& context, size_t partiti
                                  std::to_string(std::min<int64_t>(prefetch, 1 << 20)));
   // A full queue must not stop the fetching for the default's whole second.
   settings.defaults.emplace_back("fetch.queue.backoff.ms", "2");
+  // A bounded read never waits for new events, and the broker's wait at the ends of partitions that are read
+  // already would hold up the start of the next one.
+  if (context.once) settings.defaults.emplace_back("fetch.wait.max.ms", "10");
   settings.forced.emplace_back("enable.partition.eof", "true");
   settings.forced.emplace_back("auto.offset.reset", "error");
   settings.left_out = {"group.id", "group.instance.id", "group.protocol", "group.remote.assignor"};
