@@ -30,7 +30,7 @@ std::string label_value(const std::string& text) {
 struct Counter {
   const char* name;
   const char* help;
-  std::atomic<int64_t> PipelineStats::*value;
+  std::atomic<int64_t> PipelineStats::* value;
 };
 
 constexpr Counter kCounters[] = {

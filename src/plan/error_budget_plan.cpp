@@ -33,8 +33,9 @@ struct Checker {
 
 const std::vector<OptionSpec>& error_budget_option_specs() {
   static const std::vector<OptionSpec> specs = {
-      option("error-budget.share", OptionType::number, "",
-             "pause when more than this share of the events is bad: '0.5' is half of them; not given: no limit"),
+      option(
+          "error-budget.share", OptionType::number, "",
+          "pause when more than this share of the events is bad: '0.5' is half of them; not given: no limit"),
       option("error-budget.rate", OptionType::integer, "",
              "pause when more than so many events a minute are bad; not given: no limit"),
       option("error-budget.window", OptionType::duration, "1 min",

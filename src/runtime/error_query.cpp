@@ -60,7 +60,8 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePla
                                                                const SourcePlan& source,
                                                                const ErrorFilter& filter, ErrorRead read,
                                                                int64_t limit) {
-  std::string sql = read == ErrorRead::listing ? "SELECT e.* EXCEPT (payload, key) FROM " : "SELECT e.* FROM ";
+  std::string sql =
+      read == ErrorRead::listing ? "SELECT e.* EXCEPT (payload, key) FROM " : "SELECT e.* FROM ";
   // The ids are what a join keeps in memory, the errors flow past them.
   if (!filter.include_resolved) sql += std::string(kResolvedIds) + " AS r RIGHT ANTI JOIN ";
   sql += "errors.\"" + source.table.name + "\" AS e";

@@ -195,8 +195,7 @@ class Attempt {
         if (!is_authority(i) && lanes_[i]->appended > 0) next_due = std::min(next_due, due[i]);
       }
       const int64_t wait_ms =
-          recovery_cut_.empty() ? 50
-                                : std::clamp<int64_t>((next_due - now_ns) / 1'000'000, idle ? 1 : 5, 50);
+          recovery_cut_.empty() ? 50 : std::clamp<int64_t>((next_due - now_ns) / 1'000'000, idle ? 1 : 5, 50);
       auto unit = state_.units.pop(milliseconds(wait_ms));
       if (unit) take(*std::move(unit));
     }

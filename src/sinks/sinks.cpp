@@ -9,11 +9,8 @@ namespace weir {
 
 const std::vector<SinkConnector>& all_sinks() {
   static const std::vector<SinkConnector> connectors = {
-      delta_connector(),
-      clickhouse_connector(),
-      kafka_sink_connector(),
-      print_connector(),
-      blackhole_connector(),
+      delta_connector(), clickhouse_connector(), kafka_sink_connector(),
+      print_connector(), blackhole_connector(),
   };
   return connectors;
 }

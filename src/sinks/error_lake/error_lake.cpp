@@ -171,8 +171,7 @@ std::string replay_folder(const std::string& pipeline, const std::string& source
 
 std::string error_id(const std::string& source, const std::string& partition, int64_t offset,
                      const std::string& sink, const std::string& suffix) {
-  return source + "/" + partition + "/" + std::to_string(offset) + (sink.empty() ? "" : "/" + sink) +
-         suffix;
+  return source + "/" + partition + "/" + std::to_string(offset) + (sink.empty() ? "" : "/" + sink) + suffix;
 }
 
 struct ErrorRows::Builders {

@@ -34,9 +34,9 @@ struct ErrorOrigin {
   std::string source;
   std::string partition;
   std::string payload_kind = "raw";  // or "row": a row of the sink as JSON
-  std::string schema_name;     // "" until a registry names one
-  int32_t schema_version = 0;  // 0: none
-  int32_t attempts = 1;        // how often the event has been tried, this time included
+  std::string schema_name;           // "" until a registry names one
+  int32_t schema_version = 0;        // 0: none
+  int32_t attempts = 1;              // how often the event has been tried, this time included
 };
 
 // Builds a batch for the error table. One thread; usable again after finish.

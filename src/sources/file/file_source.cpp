@@ -161,8 +161,7 @@ class FileSource final : public Source {
   }
 
   // Every file that was read from before must be there, with the beginning that it had.
-  Status miss_no_file(const std::vector<std::string>& files,
-                      const std::vector<std::string>& partitions,
+  Status miss_no_file(const std::vector<std::string>& files, const std::vector<std::string>& partitions,
                       const std::vector<std::string>& known_partitions) const {
     for (const std::string& known : known_partitions) {
       if (std::find(partitions.begin(), partitions.end(), known) != partitions.end()) continue;
