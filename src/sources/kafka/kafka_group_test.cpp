@@ -87,7 +87,9 @@ TEST_P(KafkaGroupTest, APartitionIsGivenAwayOnlyWhenItsReaderHasJoinedAnew) {
   ASSERT_TRUE(comes_to_change(*first));
   EXPECT_EQ(share(*first).size(), 4u) << "still ours until join()";
   for (int i = 0; i < 5; ++i) {
-    if (second->group()->join(milliseconds(100)).ok()) EXPECT_TRUE(share(*second).empty());
+    if (second->group()->join(milliseconds(100)).ok()) {
+      EXPECT_TRUE(share(*second).empty());
+    }
   }
   const std::vector<Texts> shares = settle({first.get(), second.get()}, 1);
   for (const std::string& id : shares[0]) {

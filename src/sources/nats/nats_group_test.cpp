@@ -144,7 +144,7 @@ TEST_F(NatsSharing, TheLeasesOfADeadWorkerRunOut) {
   write_key("w.99999999999999999999-dead", "dead");
   ASSERT_TRUE(join(*alone).ok());
   EXPECT_EQ(share(*alone), (Texts{"orders.0.>", "orders.1.>"}));
-  for (const std::string& partition : {"orders.2.>", "orders.3.>"}) {
+  for (const std::string partition : {"orders.2.>", "orders.3.>"}) {
     write_key("p." + fnv_hex(partition), "dead");
   }
   settle({alone.get()});
@@ -154,7 +154,7 @@ TEST_F(NatsSharing, TheLeasesOfADeadWorkerRunOut) {
 TEST_F(NatsSharing, AWorkerThatRunsOnceWaitsForADeadOneAndSharesWithALivingOne) {
   ASSERT_TRUE(join(*worker()).ok());  // the bucket is there
   write_key("w.00000000000000000000-dead", "dead");
-  for (const std::string& partition : {"orders.0.>", "orders.1.>"}) {
+  for (const std::string partition : {"orders.0.>", "orders.1.>"}) {
     write_key("p." + fnv_hex(partition), "dead");
   }
   auto once = worker(4, true);
