@@ -49,7 +49,7 @@ def test_demo(weir):
     finally:
         demo.send_signal(signal.SIGINT)
         try:
-            code = demo.wait(20)
+            code = demo.wait(60)
         finally:
             left = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if session_of(pid) == demo.pid]
             for pid in left:

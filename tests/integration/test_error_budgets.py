@@ -2,6 +2,7 @@
 
 import collections
 import re
+import shutil
 import signal
 
 import pytest
@@ -157,6 +158,19 @@ AFTERWARDS = {"as it was": BUDGET, "switched off": "", "as strict as can be":
               ", 'error-budget.share'='0', 'error-budget.min-events'='1', 'error-budget.by'='subject'"}
 
 
+def is_killed_at(case, point):
+    """How often a run commits depends on the machine: where it ends before the point, an earlier passage is taken."""
+    name, passage = point.split(":")
+    for number in range(int(passage), 0, -1):
+        done = case.once("p.sql", expect=None, env={"WEIR_CRASH_POINT": f"{name}:{number}"})
+        if done.returncode == -signal.SIGKILL:
+            return
+        assert done.returncode == 0, done.stderr
+        for folder in ("lake", "fast", "errors", "state"):
+            shutil.rmtree(case.folder / folder)
+    pytest.fail(f"never at {name}")
+
+
 @pytest.mark.parametrize("afterwards", AFTERWARDS)
 @pytest.mark.parametrize("point", ["runtime.before_errors:1", "runtime.after_errors:1", "runtime.after_errors:2",
                                    "runtime.before_sink:2", "runtime.after_sink:1", "runtime.after_sink:2",
@@ -166,7 +180,7 @@ def test_what_was_decided_before_a_crash_stays_decided(four_files, point, afterw
     """Budgets look at the clock and at counts that die with the process: the next run would judge otherwise."""
     case = four_files
     crash_case(case, BUDGET)
-    case.once("p.sql", expect=-signal.SIGKILL, env={"WEIR_CRASH_POINT": point})
+    is_killed_at(case, point)
     crash_case(case, AFTERWARDS[afterwards])
     case.once("p.sql")
     errors = case.error_rows()
