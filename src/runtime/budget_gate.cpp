@@ -16,6 +16,13 @@ class Scanner {
     ++at_;
     return true;
   }
+  // The literal null.
+  bool null() {
+    if (!take('n')) return false;
+    if (text_.substr(at_, 3) != "ull") return false;
+    at_ += 3;
+    return true;
+  }
   // A string with its quotes; empty when there is none.
   std::string_view string() {
     if (!take('"')) return {};
@@ -39,7 +46,8 @@ std::string_view header_value(std::string_view headers_json, std::string_view na
   do {
     std::string_view name = scan.string();
     if (name.empty() || !scan.take(':')) return {};
-    std::string_view value = scan.string();
+    const bool null = scan.null();  // a header without a value
+    std::string_view value = null ? "\"\"" : scan.string();
     if (value.empty()) return {};
     if (name == name_json) return value.substr(1, value.size() - 2);
   } while (scan.take(','));

@@ -64,6 +64,9 @@ TEST(HeaderValue, IsFoundAsWritten) {
   EXPECT_EQ(header_value(R"({"a\"":"1","b":"2"})", "\"b\""), "2");
   EXPECT_EQ(header_value(R"({"a":"tenant"})", "\"tenant\""), "");
   EXPECT_EQ(header_value("", "\"tenant\""), "");
+  EXPECT_EQ(header_value(R"({"a":null,"tenant":"acme"})", "\"tenant\""), "acme");
+  EXPECT_EQ(header_value(R"({"tenant":null,"b":"2"})", "\"tenant\""), "");
+  EXPECT_EQ(header_value(R"({"a":nul,"tenant":"acme"})", "\"tenant\""), "");
   for (const char* broken :
        {"{", "{\"", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":1}", "{\"a\":\"\\", "[1]", "{}"}) {
     EXPECT_EQ(header_value(broken, "\"tenant\""), "") << broken;

@@ -188,7 +188,9 @@ Result<std::unique_ptr<SealedRows>> ClickHouseSink::seal() {
 Status ClickHouseSink::resolve_open_entry() {
   const LogEntry* entry = log_->open_entry();
   if (entry == nullptr) return {};
-  const bool own = entry->id == own_entry_;
+  // Its rows are gone once it was carried out; seen open again (a late writer moved `finished` back), it is
+  // an entry like any other.
+  const bool own = entry->id == own_entry_ && !own_rows_.empty();
   if (!own && !writer_.tables().is_single()) {
     for (const EntryPart& part : entry->parts) WEIR_TRY(writer_.tables().ensure(part.table));
   }
