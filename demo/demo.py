@@ -417,6 +417,8 @@ def main():
         return send(sys.argv[2:])
     if sys.argv[1:]:
         sys.exit("usage: tools/demo [send '{\"order_id\": …}']")
+    # Started in the background of a script, SIGINT would be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     demo = Demo(claim_folder())
     try:

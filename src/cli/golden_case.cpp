@@ -162,7 +162,7 @@ Result<std::vector<Json>> table_rows(const PipelinePlan& plan, const SinkPlan& s
 Result<std::vector<Json>> error_records(const PipelinePlan& plan) {
   std::vector<Json> records;
   for (const auto& source : plan.sources) {
-    WEIR_ASSIGN(auto reader, query_errors(plan, *source, {}, ErrorRead::everything));
+    WEIR_ASSIGN(auto reader, query_errors(plan, *source, {}, ErrorRead::first, 1'000'000));
     while (reader != nullptr) {
       std::shared_ptr<arrow::RecordBatch> batch;
       arrow::Status read = reader->ReadNext(&batch);

@@ -39,7 +39,8 @@ struct Lane {
   SinkLane rows;
   CommitLane commits;  // ends before `rows`, whose promises it waits for
   Sink& sink;
-  int64_t appended = 0;  // rows since the last seal
+  int64_t appended = 0;                    // rows since the last seal
+  std::atomic<int64_t> last_commit_ns{0};  // how long it took, the seal included
 };
 
 class Attempt {
@@ -149,16 +150,22 @@ class Attempt {
   }
 
   bool is_authority(size_t sink) const { return tables_->authority() == sink; }
-  int64_t due_ns(milliseconds interval) const {
-    return clock().monotonic_ns() + interval.count() * 1'000'000;
+  // A row is visible within the interval: the cut comes earlier by what the last commit took, at most by
+  // half.
+  int64_t due_ns(milliseconds interval, const Lane& lane) const {
+    const int64_t interval_ns = interval.count() * 1'000'000;
+    return clock().monotonic_ns() + interval_ns - std::min<int64_t>(lane.last_commit_ns, interval_ns / 2);
+  }
+  int64_t recovery_due_ns() const {
+    return due_ns(recovery_interval_, *lanes_[tables_->authority().value_or(0)]);
   }
 
   // The collector: this thread. Ends when the workers have ended and the last cut is handed over, or on
   // failure.
   void collect(PartitionWorkers& workers) {
     std::vector<int64_t> due;
-    for (milliseconds interval : intervals_) due.push_back(due_ns(interval));
-    int64_t recovery_due = due_ns(recovery_interval_);
+    for (size_t i = 0; i < lanes_.size(); ++i) due.push_back(due_ns(intervals_[i], *lanes_[i]));
+    int64_t recovery_due = recovery_due_ns();
     int64_t next_lag_ns = 0;
     while (state_.failure().ok()) {
       const int64_t now_ns = clock().monotonic_ns();
@@ -172,8 +179,8 @@ class Attempt {
       const bool recovery_waits = !recovery_cut_.empty() && (now_ns >= recovery_due || authority_full());
       if (idle && recovery_waits) {
         cut_recovery_point();
-        recovery_due = due_ns(recovery_interval_);
-        for (size_t i = 0; i < due.size(); ++i) due[i] = due_ns(intervals_[i]);
+        recovery_due = recovery_due_ns();
+        for (size_t i = 0; i < due.size(); ++i) due[i] = due_ns(intervals_[i], *lanes_[i]);
         continue;
       }
       for (size_t i = 0; i < lanes_.size(); ++i) {
@@ -182,7 +189,7 @@ class Attempt {
         // A sink that had nothing for a while commits the next rows at once.
         if (lanes_[i]->appended == 0 || (now_ns < due[i] && !lanes_[i]->rows.full())) continue;
         cut_sink(i);
-        due[i] = due_ns(intervals_[i]);
+        due[i] = due_ns(intervals_[i], *lanes_[i]);
       }
       if (full && any_full()) {  // what is full still commits: take in nothing more
         clock().sleep(milliseconds(2));
@@ -274,9 +281,11 @@ class Attempt {
   std::shared_future<Status> push(Lane& lane, CommitRequest request, const std::string& name, Committed after,
                                   const char* before_point, std::function<Status()> then) {
     lane.appended = 0;
+    const int64_t cut_ns = clock().monotonic_ns();
     auto sealed = std::make_shared<std::future<SinkLane::Sealed>>(lane.rows.seal());
     return lane.commits.push([this, &lane, request = stamped(std::move(request)), name,
-                              after = std::move(after), before_point, then = std::move(then), sealed] {
+                              after = std::move(after), before_point, then = std::move(then), sealed,
+                              cut_ns] {
       Status status = guarded([&]() -> Status {
         WEIR_ASSIGN(auto rows, sealed->get());
         WEIR_TRY(succeeded(after));
@@ -284,6 +293,7 @@ class Attempt {
         crash_point(before_point);
         Status committed = lane.sink.commit(*rows, request);
         if (!committed.ok()) return committed.with_context(name);
+        lane.last_commit_ns = clock().monotonic_ns() - cut_ns;
         return then ? then() : Status();
       });
       if (!status.ok()) state_.fail(status);

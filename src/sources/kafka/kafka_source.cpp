@@ -248,8 +248,7 @@ Status KafkaSource::look(const std::vector<std::string>& known) {
 
 Result<std::vector<std::string>> KafkaSource::discover(const std::vector<std::string>& known) {
   const int64_t now_ns = context_.clock->monotonic_ns();
-  // Alone, what is known does not change between looks; in a group it may, with every share.
-  const bool due = !looked_ || grouped() ||
+  const bool due = !looked_ || !known.empty() || grouped() ||
                    now_ns - looked_ns_ >= std::chrono::nanoseconds(discovery_interval_).count();
   if (due && !(grouped() && looked_ && now_ns - looked_ns_ < 1'000'000'000 && known.empty())) {
     WEIR_TRY(look(known));
