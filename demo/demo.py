@@ -24,7 +24,7 @@ from clickhouse_sql import rows as clickhouse_rows  # noqa: E402
 from count import Counted, count_places  # noqa: E402
 from duckdb_sql import rows as duckdb_rows  # noqa: E402
 from orders import BROKEN_EVERY, MENDABLE, WAYS, way_of  # noqa: E402
-from servers import ClickHouseFront, NatsServer, child_options  # noqa: E402
+from servers import ClickHouseFront, NatsServer, tied  # noqa: E402
 
 ORDERS = int(os.environ.get("DEMO_ORDERS") or 50_000)
 FIRST_PART = ORDERS * 3 // 5
@@ -80,8 +80,8 @@ class Watched:
         self.started = time.monotonic()
         self.recovered_s = None
         ours, theirs = os.openpty()
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, cwd=folder,
-                                        **child_options())
+        self.process = subprocess.Popen(tied(command), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+                                        cwd=folder)
         os.close(theirs)
         self.reader = threading.Thread(target=self._read, args=(ours,), daemon=True)
         self.reader.start()
@@ -148,9 +148,8 @@ class Demo:
     def shell(self, text, show=True):
         """Prints a command, runs it in the demo's folder, prints and returns what it said."""
         self.screen.command(text)
-        done = subprocess.run(["bash", "-c", text], cwd=self.folder, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90,
-                              **child_options())
+        done = subprocess.run(tied(["bash", "-c", text]), cwd=self.folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90)
         if show or done.returncode:
             self.screen.say(done.stdout.rstrip("\n"))
         require(done.returncode == 0, f"exit {done.returncode} of: {text}")
@@ -226,8 +225,8 @@ class Demo:
             self.screen.say(f"  broken: {way}")
         publish, text = self.publish_command(1, FIRST_PART)
         self.screen.command(text)
-        said = subprocess.run(publish, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90,
-                              **child_options())
+        said = subprocess.run(tied(publish), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=90)
         self.screen.say(said.stdout.rstrip("\n"))
         require(said.returncode == 0, "the publisher failed")
 
@@ -272,8 +271,8 @@ class Demo:
         publish, text = self.publish_command(FIRST_PART + 1, ORDERS, RATE)
         self.screen.command(text)
         self.pipeline.shows_progress = True
-        self.publisher = subprocess.Popen(publish, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                          **child_options())
+        self.publisher = subprocess.Popen(tied(publish), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                          text=True)
         self.wait_for(FIRST_PART + (ORDERS - FIRST_PART) // 3)
         self.screen.command(f"kill -9 {self.pipeline.process.pid}")
         self.pipeline.kill9()

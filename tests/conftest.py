@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from servers import ClickHouseFront, ClickHouseServer, KafkaServer, MinioServer, NatsServer, child_options  # noqa: E402
+from servers import ClickHouseFront, ClickHouseServer, KafkaServer, MinioServer, NatsServer, tied  # noqa: E402
 
 
 class Weir:
@@ -24,8 +24,8 @@ class Weir:
     def start(self, args, env=None, cwd=None, **popen):
         """A running process with text pipes; the caller waits for it or kills it."""
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen([str(self.path), *map(str, args)], env={**os.environ, **(env or {})}, cwd=cwd,
-                                **{**options, **child_options(), **popen})
+        return subprocess.Popen(tied([self.path, *args]), env={**os.environ, **(env or {})}, cwd=cwd,
+                                **{**options, **popen})
 
     def run(self, args, env=None, cwd=None, timeout_s=60, expect=0):
         """Runs to the end: an object with returncode, stdout, stderr. expect: the exit code, or None for any."""

@@ -15,7 +15,7 @@ import clickhouse
 import lake
 from oracle import Found, judge
 from publishers import FilePublisher, KafkaPublisher, NatsPublisher
-from servers import ClickHouseFront, KafkaServer, MinioServer, NatsServer, child_options
+from servers import ClickHouseFront, KafkaServer, MinioServer, NatsServer, tied
 
 
 @dataclass
@@ -170,8 +170,8 @@ class SeedRun:
         with open(log, "w") as out:
             out.write(f"$ {'WEIR_CRASH_POINT=' + point + ' ' if point else ''}weir {' '.join(map(str, arguments))}\n")
             out.flush()
-            process = subprocess.Popen([str(self.weir), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=out,
-                                       stderr=subprocess.STDOUT, env=environment, cwd=self.folder, **child_options())
+            process = subprocess.Popen(tied([self.weir, *arguments]), stdin=subprocess.DEVNULL, stdout=out,
+                                       stderr=subprocess.STDOUT, env=environment, cwd=self.folder)
         process.log = log
         return process
 

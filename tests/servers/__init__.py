@@ -6,9 +6,9 @@ from .kafka_server import KafkaServer
 from .minio_server import MinioServer, S3Error
 from .nats_server import NatsServer
 from .nkeys import KeyPair, Operator
-from .process import Server, ServerError, child_options, free_port
+from .process import Server, ServerError, free_port, tied
 from .proxy import Proxy
 
 __all__ = ["ClickHouseError", "ClickHouseFront", "ClickHouseServer", "KafkaServer", "KeyPair", "MinioServer",
-           "NatsServer", "Operator", "Proxy", "S3Error", "Server", "ServerError", "child_options", "free_port",
+           "NatsServer", "Operator", "Proxy", "S3Error", "Server", "ServerError", "free_port", "tied",
            "make_certificates"]

@@ -1,7 +1,6 @@
 """One real server as a child process: start on a free port, wait until healthy, stop, kill, restart in place."""
 
 import atexit
-import ctypes
 import os
 import shutil
 import signal
@@ -15,8 +14,7 @@ import urllib.request
 from pathlib import Path
 
 CACHE = Path(os.environ.get("WEIR_CACHE") or Path.home() / ".cache" / "weir")
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
+_SETPRIV = shutil.which("setpriv") or "/usr/bin/setpriv"  # of util-linux, which Debian always has
 _LIVE = set()
 
 
@@ -51,16 +49,14 @@ def listens(pid, port):
         return False
 
 
-def die_with_parent():
-    """For preexec_fn: the kernel kills the child when the *thread* that started it ends, so main thread only."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def child_options():
-    """Popen options that tie a child to this process; from a worker thread only atexit can do that."""
+def tied(command):
+    """The command as a child that the kernel kills when this process dies; it keeps its pid. The tie is to the thread
+    that starts it, so from another thread than the main one only atexit ends it. Not by preexec_fn: a fork beside
+    threads of libraries can stand still for ever in CPython."""
+    command = [str(part) for part in command]
     if threading.current_thread() is threading.main_thread():
-        return {"preexec_fn": die_with_parent}
-    return {}
+        return [_SETPRIV, "--pdeathsig", "KILL", "--", *command]
+    return command
 
 
 @atexit.register
@@ -164,8 +160,8 @@ class Server:
     def _launch(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=self.environment(), cwd=self.folder, **child_options())
+                tied(self.command()), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.environment(), cwd=self.folder)
         _LIVE.add(self)
         deadline = time.monotonic() + self.START_TIMEOUT_S
         while time.monotonic() < deadline:
