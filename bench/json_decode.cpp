@@ -120,7 +120,7 @@ std::unique_ptr<Decoder> make_decoder(const Shape& shape) {
   const FormatInfo format = json_format();
   Diagnostics diagnostics;
   const Options options = validate_options("format 'json'", format.options, {}, {}, diagnostics);
-  return std::move(*format.create(columns, options));
+  return std::move(*format.create({columns, &options}));
 }
 
 std::vector<EventBatch> batches_of(const std::string& bytes) {
@@ -159,7 +159,7 @@ int run(const std::string& file, const std::string& shape_name, int runs) {
     rows = errors = 0;
     const double cpu_begin = cpu_seconds(), wall_begin = wall_seconds();
     for (const EventBatch& batch : batches) {
-      const DecodedRows decoded = decoder->decode(batch, 0, batch.events.size());
+      const DecodedRows decoded = *decoder->decode(batch, 0, batch.events.size());
       rows += static_cast<uint64_t>(decoded.rows->num_rows());
       errors += decoded.errors.size();
     }
@@ -168,7 +168,7 @@ int run(const std::string& file, const std::string& shape_name, int runs) {
   }
   Sums sums;
   for (const EventBatch& batch : batches) {
-    const DecodedRows decoded = decoder->decode(batch, 0, batch.events.size());
+    const DecodedRows decoded = *decoder->decode(batch, 0, batch.events.size());
     for (const auto& column : decoded.rows->columns()) add(*column, &sums);
   }
   std::sort(cpu.begin(), cpu.end());

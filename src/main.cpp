@@ -7,6 +7,7 @@
 
 #include "base/environment.h"
 #include "cli/command.h"
+#include "clients/schema_registry_client.h"
 #include "formats/formats.h"
 #include "sinks/sinks.h"
 #include "sources/sources.h"
@@ -26,6 +27,9 @@ int main(int argc, char** argv) {
     weir::default_environment_variable("ARROW_DEFAULT_MEMORY_POOL", "jemalloc");
   }
   if (!arrow::compute::Initialize().ok()) return 1;
-  weir::Registry registry{weir::all_sources(), weir::all_sinks(), weir::all_formats()};
+  weir::Registry registry{weir::all_sources(),
+                          weir::all_sinks(),
+                          weir::all_formats(),
+                          {weir::schema_registry_option_specs(), weir::open_schema_lookup}};
   return weir::run_command_line(argc, argv, registry);
 }

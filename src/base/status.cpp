@@ -13,6 +13,7 @@ const char* code_name(Code code) {
     case Code::denied: return "denied";
     case Code::exhausted: return "exhausted";
     case Code::cancelled: return "cancelled";
+    case Code::schema_changed: return "schema changed";
     case Code::lost_ownership: return "lost ownership";
     case Code::internal: return "internal error";
   }

@@ -24,6 +24,7 @@ enum class Code {
   denied,          // credentials or permissions
   exhausted,       // disk full, memory or a bound reached
   cancelled,       // the caller asked to stop
+  schema_changed,  // the columns that were planned with are out of date: plan anew
   lost_ownership,  // another worker moved this pipeline's positions: drop uncommitted work, seek anew
   internal,        // a bug in Weir or in a library
 };

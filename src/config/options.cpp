@@ -122,6 +122,22 @@ OptionSpec option(std::string name, OptionType type, std::string default_value, 
   return spec;
 }
 
+OptionSpec required(OptionSpec spec) {
+  spec.required = true;
+  return spec;
+}
+
+OptionSpec secret(OptionSpec spec) {
+  spec.secret = true;
+  return spec;
+}
+
+OptionSpec one_of(std::string name, std::vector<std::string> choices, std::string help) {
+  OptionSpec spec = option(std::move(name), OptionType::choice, choices.front(), std::move(help));
+  spec.choices = std::move(choices);
+  return spec;
+}
+
 const OptionSpec& Options::spec(const std::string& name, OptionType type) const {
   const OptionSpec* found = find_spec(specs_, name);
   WEIR_CHECK(found != nullptr, "option '" + name + "' is read but not declared");

@@ -29,6 +29,10 @@ struct OptionSpec {
 
 // A declaration with these four set; what else it needs is set on the result.
 OptionSpec option(std::string name, OptionType type, std::string default_value, std::string help);
+OptionSpec required(OptionSpec spec);
+OptionSpec secret(OptionSpec spec);
+// The first choice is the default.
+OptionSpec one_of(std::string name, std::vector<std::string> choices, std::string help);
 
 // One option as written: its value with ${env:X} and ${file:P} already replaced.
 struct OptionValue {

@@ -27,7 +27,7 @@ class Planner {
   }
 
   std::unique_ptr<PipelinePlan> run() {
-    for (const TableSpec& table : plan_->spec.tables) plan_table(table);
+    for (TableSpec& table : plan_->spec.tables) plan_table(table);
     if (diagnostics_.has_errors()) return nullptr;
     for (const ViewSpec& view : plan_->spec.views) {
       if (auto refusal = refuse_stateful(view.query, view.query_location)) {
@@ -45,7 +45,7 @@ class Planner {
   }
 
  private:
-  void plan_table(const TableSpec& table) {
+  void plan_table(TableSpec& table) {
     const SourceConnector* source = registry_.source(table.connector);
     const SinkConnector* sink = registry_.sink(table.connector);
     // Of a connector that is both (kafka), the table is what the INSERTs make of it.
@@ -63,13 +63,7 @@ class Planner {
     }
   }
 
-  void plan_source(const TableSpec& table, const SourceConnector& connector) {
-    if (table.columns.empty()) {
-      diagnostics_.error(table.location, "the source table '" + table.name +
-                                             "' has no columns: write the event's fields as a column list, "
-                                             "for instance (id BIGINT NOT NULL, name STRING)");
-      return;
-    }
+  void plan_source(TableSpec& table, const SourceConnector& connector) {
     if (table.name.find('/') != std::string::npos || table.name.front() == '_' || table.name.front() == '.') {
       diagnostics_.error(table.location,
                          "the source name '" + table.name +
@@ -78,7 +72,6 @@ class Planner {
       return;
     }
     auto source = std::make_unique<SourcePlan>();
-    source->table = table;
     source->connector = &connector;
     std::vector<OptionSpec> specs = connector.options;
     std::vector<std::string> format_names;
@@ -97,6 +90,9 @@ class Planner {
       return;
     }
     specs.insert(specs.end(), source->format->options.begin(), source->format->options.end());
+    if (source->format->uses_registry) {
+      specs.insert(specs.end(), registry_.schemas.options.begin(), registry_.schemas.options.end());
+    }
     const auto& budget_specs = error_budget_option_specs();
     specs.insert(specs.end(), budget_specs.begin(), budget_specs.end());
     const size_t problems = diagnostics_.entries().size();
@@ -104,6 +100,8 @@ class Planner {
                                        specs, table.options, table.location, diagnostics_);
     if (diagnostics_.entries().size() == problems)
       source->error_budget = plan_error_budget(source->options, plan_->spec.settings, diagnostics_);
+    if (diagnostics_.entries().size() > problems || !describe_columns(*source, table)) return;
+    source->table = table;
     bridge::PlanTable planned;
     planned.name = table.name;
     arrow::FieldVector fields;
@@ -120,7 +118,7 @@ class Planner {
     fields.push_back(arrow::field("_weir_row", arrow::int32(), false));
     source->schema = arrow::schema(fields);
     if (!diagnostics_.has_errors()) {
-      auto decoder = source->format->create(source->physical, source->options);
+      auto decoder = source->format->create(source->format_context());
       if (!decoder.ok()) diagnostics_.error(table.location, decoder.status().message());
     }
     bridge::PlanRequest request;
@@ -131,6 +129,41 @@ class Planner {
     }
     request_.tables.push_back(std::move(planned));
     plan_->sources.push_back(std::move(source));
+  }
+
+  // A table without physical columns takes those that its format's schema describes, in front of its own.
+  bool describe_columns(SourcePlan& source, TableSpec& table) {
+    const std::string folder = std::filesystem::path(plan_->spec.file).parent_path().string();
+    auto schemas = registry_.schemas.create(source.options, folder);
+    if (!schemas.ok()) {
+      diagnostics_.error(table.location, schemas.status().message());
+      return false;
+    }
+    source.schemas = *std::move(schemas);
+    const bool declared =
+        std::any_of(table.columns.begin(), table.columns.end(),
+                    [](const ColumnSpec& column) { return column.kind == ColumnKind::physical; });
+    if (declared) return true;
+    std::string hint =
+        "write the event's fields as a column list, for instance (id BIGINT NOT NULL, name STRING)";
+    Result<DescribedTable> described = Status::invalid(hint);
+    if (source.format->describe) {
+      source.columns_described = true;
+      source.table = table;
+      described = source.format->describe(source.format_context());
+    }
+    if (!described.ok()) {
+      diagnostics_.error(table.location, "the source table '" + table.name +
+                                             "' has no columns: " + described.status().message());
+      return false;
+    }
+    for (ColumnSpec& column : described->columns) column.location = table.location;
+    for (CheckSpec& check : described->checks) check.location = table.location;
+    table.columns.insert(table.columns.begin(), described->columns.begin(), described->columns.end());
+    table.checks.insert(table.checks.begin(), described->checks.begin(), described->checks.end());
+    source.schema_name = described->schema_name;
+    source.schema_version = described->schema_version;
+    return true;
   }
 
   // An expression over a table's columns by itself, so that what is wrong is told at its place.
@@ -443,6 +476,23 @@ int64_t PipelinePlan::hash() const {
     for (const std::string& column : insert.columns) mix(column);
   }
   return static_cast<int64_t>(state & 0x7FFFFFFFFFFFFFFFULL);
+}
+
+FormatContext SourcePlan::format_context() const {
+  FormatContext context;
+  context.columns = physical;
+  context.options = &options;
+  context.schemas = schemas;
+  context.columns_described = columns_described;
+  if (format->uses_registry) {
+    context.subject = options.string("schema-registry.subject");
+    for (const char* log : {"topic", "stream"}) {
+      const auto named = table.options.find(log);
+      if (context.subject.empty() && named != table.options.end())
+        context.subject = named->second.text + "-value";
+    }
+  }
+  return context;
 }
 
 const SourcePlan* PipelinePlan::source(const std::string& name) const {

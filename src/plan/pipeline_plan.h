@@ -1,5 +1,5 @@
 // A pipeline ready to run: every option validated, every query compiled, every sink's schema known. No I/O
-// has happened.
+// has happened, but for the schemas (files, registry) of formats that have one of their own.
 #pragma once
 
 #include <arrow/type_fwd.h>
@@ -32,6 +32,13 @@ struct SourcePlan {
   std::shared_ptr<arrow::Schema>
       schema;  // physical and metadata columns in declared order, then "_weir_row" int32
   CheckPlan checks;
+  std::shared_ptr<SchemaLookup> schemas;  // shared by the decoders
+  std::string schema_name;                // of the columns, where the format described them; else ""
+  int32_t schema_version = 0;
+  bool columns_described = false;
+
+  // What a decoder is made from; this plan must outlive the call.
+  FormatContext format_context() const;
 };
 
 struct SinkPlan {

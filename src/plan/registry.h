@@ -2,19 +2,30 @@
 // `weir connectors`.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "formats/decoder.h"
+#include "schema/schema_lookup.h"
 #include "sinks/sink.h"
 #include "sources/source.h"
 
 namespace weir {
 
+// How a source's decoders come by schemas: the schema-registry.* options and what is made of them.
+struct SchemaLookupInfo {
+  std::vector<OptionSpec> options;
+  // `folder`: what relative paths of schema files are relative to.
+  std::function<Result<std::shared_ptr<SchemaLookup>>(const Options&, const std::string& folder)> create;
+};
+
 struct Registry {
   std::vector<SourceConnector> sources;
   std::vector<SinkConnector> sinks;
   std::vector<FormatInfo> formats;
+  SchemaLookupInfo schemas;
 
   const SourceConnector* source(const std::string& name) const;
   const SinkConnector* sink(const std::string& name) const;

@@ -36,7 +36,7 @@ void InsertCounts::add(const InsertCounts& other) {
 
 Result<std::unique_ptr<EventProcessor>> EventProcessor::create(const SourcePlan& source,
                                                                std::vector<InsertPlan*> inserts) {
-  WEIR_ASSIGN(auto decoder, source.format->create(source.physical, source.options));
+  WEIR_ASSIGN(auto decoder, source.format->create(source.format_context()));
   return std::unique_ptr<EventProcessor>(new EventProcessor(source, std::move(inserts), std::move(decoder)));
 }
 
@@ -55,7 +55,7 @@ Result<ProcessedEvents> EventProcessor::process(const EventBatch& batch, size_t 
     cached_partition_ = partition;
     cached_partition_column_.reset();
   }
-  DecodedRows decoded = decoder_->decode(batch, begin, end);
+  WEIR_ASSIGN(DecodedRows decoded, decoder_->decode(batch, begin, end));
   out.errors = std::move(decoded.errors);
   WEIR_ASSIGN(auto rows, source_rows(batch, decoded));
   WEIR_ASSIGN(rows, apply_checks(std::move(rows), now_us, out.errors));

@@ -27,14 +27,15 @@ Result<std::unique_ptr<StoredRows>> StoredRows::create(const SinkPlan& sink) {
   std::map<std::string, OptionValue> values;
   values["json.max-size"].text = "1 gb";  // the row was made here, from an event that was within its bounds
   values["json.max-depth"].text = "1024";
-  WEIR_ASSIGN(auto decoder, json.create(columns, Options(json.options, std::move(values))));
+  const Options options(json.options, std::move(values));
+  WEIR_ASSIGN(auto decoder, json.create({std::move(columns), &options}));
   return std::unique_ptr<StoredRows>(new StoredRows(sink, std::move(decoder)));
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> StoredRows::decode(const EventBatch& batch,
                                                                const std::string& partition,
                                                                std::vector<ErrorRecord>& errors) {
-  DecodedRows decoded = decoder_->decode(batch, 0, batch.events.size());
+  WEIR_ASSIGN(DecodedRows decoded, decoder_->decode(batch, 0, batch.events.size()));
   errors = std::move(decoded.errors);
   const int64_t count = decoded.rows->num_rows();
   if (count == 0) return std::shared_ptr<arrow::RecordBatch>();

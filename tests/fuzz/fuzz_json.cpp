@@ -55,7 +55,7 @@ std::unique_ptr<Decoder> make(bool lenient) {
   const FormatInfo format = json_format();
   Diagnostics diagnostics;
   const Options options = validate_options("format 'json'", format.options, values, {}, diagnostics);
-  return std::move(*format.create(columns, options));
+  return std::move(*format.create({columns, &options}));
 }
 
 void require(bool condition) {
@@ -76,7 +76,7 @@ void decode(Decoder& decoder, const std::string& middle) {
     batch.events.push_back(event);
     at += static_cast<uint32_t>(size);
   }
-  const DecodedRows decoded = decoder.decode(batch, 0, 3);
+  const DecodedRows decoded = *decoder.decode(batch, 0, 3);
   require(decoded.rows->ValidateFull().ok());
   require(decoded.event_of_row.size() + decoded.errors.size() == 3);
   require(decoded.event_of_row.front() == 0 && decoded.event_of_row.back() == 2);

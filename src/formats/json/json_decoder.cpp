@@ -34,7 +34,7 @@ Result<std::unique_ptr<Decoder>> JsonDecoder::create(const std::vector<ColumnSpe
   return std::unique_ptr<Decoder>(std::move(decoder));
 }
 
-DecodedRows JsonDecoder::decode(const EventBatch& batch, size_t begin, size_t end) {
+Result<DecodedRows> JsonDecoder::decode(const EventBatch& batch, size_t begin, size_t end) {
   DecodedRows result;
   const int64_t most_rows = static_cast<int64_t>(end - begin);
   for (auto& column : columns_) column->reserve_rows(std::max<int64_t>(most_rows, 1));

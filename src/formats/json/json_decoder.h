@@ -36,7 +36,7 @@ class JsonDecoder final : public Decoder {
   static Result<std::unique_ptr<Decoder>> create(const std::vector<ColumnSpec>& columns, Settings settings,
                                                  const std::string& rest_column);
 
-  DecodedRows decode(const EventBatch& batch, size_t begin, size_t end) override;
+  Result<DecodedRows> decode(const EventBatch& batch, size_t begin, size_t end) override;
 
  private:
   explicit JsonDecoder(Settings settings) : walk_(std::move(settings)) {}

@@ -527,18 +527,18 @@ TEST(Json, BadRowsLeaveTheirNeighboursAlone) {
 TEST(Json, DecodesARangeOfEvents) {
   JsonTable table({{"a", "INT"}}, {});
   const EventBatch batch = batch_of({"{\"a\":0}", "x", "{\"a\":2}", "y", "{\"a\":4}"});
-  const DecodedRows decoded = table.decoder().decode(batch, 2, 4);
+  const DecodedRows decoded = *table.decoder().decode(batch, 2, 4);
   ASSERT_EQ(decoded.event_of_row, std::vector<uint32_t>{2});
   ASSERT_EQ(decoded.errors.size(), 1u);
   EXPECT_EQ(decoded.errors[0].event, 3u);
-  EXPECT_EQ(table.decoder().decode(batch, 2, 2).rows->num_rows(), 0);
+  EXPECT_EQ(table.decoder().decode(batch, 2, 2)->rows->num_rows(), 0);
 }
 
 TEST(Json, AbsentPayloadIsMalformed) {
   JsonTable table({{"a", "INT"}}, {});
   EventBatch batch = batch_of({"{}"});
   batch.events[0].payload = {};
-  const DecodedRows decoded = table.decoder().decode(batch, 0, 1);
+  const DecodedRows decoded = *table.decoder().decode(batch, 0, 1);
   ASSERT_EQ(decoded.errors.size(), 1u);
   EXPECT_EQ(decoded.errors[0].code, ErrorCode::malformed);
 }
@@ -550,11 +550,11 @@ TEST(Json, RefusesTypesThatJsonCannotHold) {
   Diagnostics diagnostics;
   const FormatInfo format = json_format();
   const Options options = validate_options("format 'json'", format.options, {}, {}, diagnostics);
-  const auto made = format.create({column}, options);
+  const auto made = format.create({{column}, &options});
   ASSERT_FALSE(made.ok());
   EXPECT_NE(made.status().message().find("'d'"), std::string::npos);
   column.type.arrow = arrow::map(arrow::float64(), arrow::utf8());
-  EXPECT_FALSE(format.create({column}, options).ok());
+  EXPECT_FALSE(format.create({{column}, &options}).ok());
 }
 
 }  // namespace

@@ -9,45 +9,24 @@ constexpr int64_t kHardMaxSize = 1 << 30;
 constexpr int64_t kHardMaxDepth = 1024;  // the walk is recursive in the schema, skipping is not
 
 std::vector<OptionSpec> json_options() {
-  const auto choice = [](const char* name, std::vector<std::string> choices, const char* help) {
-    return OptionSpec{name, OptionType::choice, choices.front(), help, false, false, choices};
-  };
-  const auto flag = [](const char* name, const char* help) {
-    return OptionSpec{name, OptionType::boolean, "false", help, false, false, {}};
-  };
+  using enum OptionType;
   return {
-      choice("json.unknown-fields", {"ignore", "reject", "keep"},
+      one_of("json.unknown-fields", {"ignore", "reject", "keep"},
              "fields that the table does not have; keep: the top-level ones go into json.rest-column"),
-      {"json.rest-column",
-       OptionType::string,
-       "",
-       "STRING column for unknown fields, as one JSON object",
-       false,
-       false,
-       {}},
-      choice("json.duplicate-keys", {"reject", "last", "first"},
+      option("json.rest-column", string, "", "STRING column for unknown fields, as one JSON object"),
+      one_of("json.duplicate-keys", {"reject", "last", "first"},
              "which of a key's values counts when it is given twice"),
-      {"json.max-size", OptionType::size, "1 mb", "largest payload, at most 1 gb", false, false, {}},
-      {"json.max-depth",
-       OptionType::integer,
-       "64",
-       "deepest nesting of objects and arrays, at most 1024",
-       false,
-       false,
-       {}},
-      choice("json.timestamp-format", {"iso8601", "epoch-s", "epoch-ms", "epoch-us"},
+      option("json.max-size", size, "1 mb", "largest payload, at most 1 gb"),
+      option("json.max-depth", integer, "64", "deepest nesting of objects and arrays, at most 1024"),
+      one_of("json.timestamp-format", {"iso8601", "epoch-s", "epoch-ms", "epoch-us"},
              "text, or integers since 1970-01-01 UTC"),
-      choice("json.binary-encoding", {"base64", "utf8"}, "what the strings of BYTES columns hold"),
-      flag("json.allow-strings-as-numbers", "numbers may also be given as strings: \"12\""),
-      flag("json.allow-numbers-as-strings", "STRING columns also take numbers, as they are written"),
-      flag("json.allow-integral-floats", "integer columns also take 1.0 and 1e3"),
-      {"json.null-literals",
-       OptionType::string,
-       "",
-       "strings that mean null, separated by commas: N/A,-",
-       false,
-       false,
-       {}},
+      one_of("json.binary-encoding", {"base64", "utf8"}, "what the strings of BYTES columns hold"),
+      option("json.allow-strings-as-numbers", boolean, "false",
+             "numbers may also be given as strings: \"12\""),
+      option("json.allow-numbers-as-strings", boolean, "false",
+             "STRING columns also take numbers, as they are written"),
+      option("json.allow-integral-floats", boolean, "false", "integer columns also take 1.0 and 1e3"),
+      option("json.null-literals", string, "", "strings that mean null, separated by commas: N/A,-"),
   };
 }
 
@@ -97,7 +76,8 @@ Result<json::Settings> settings_of(const Options& options) {
   return settings;
 }
 
-Result<std::unique_ptr<Decoder>> create_json(const std::vector<ColumnSpec>& columns, const Options& options) {
+Result<std::unique_ptr<Decoder>> create_json(const FormatContext& context) {
+  const Options& options = *context.options;
   auto settings = settings_of(options);
   if (!settings.ok()) return settings.status();
   const std::string rest = options.string("json.rest-column");
@@ -107,14 +87,17 @@ Result<std::unique_ptr<Decoder>> create_json(const std::vector<ColumnSpec>& colu
         keep ? "json.unknown-fields = 'keep' needs json.rest-column, the STRING column to keep them in"
              : "json.rest-column needs json.unknown-fields = 'keep'");
   }
-  return json::JsonDecoder::create(columns, std::move(*settings), rest);
+  return json::JsonDecoder::create(context.columns, std::move(*settings), rest);
 }
 
 }  // namespace
 
 FormatInfo json_format() {
-  return {"json", "one JSON object an event, checked strictly against the table's columns", json_options(),
-          create_json};
+  return {"json",
+          "one JSON object an event, checked strictly against the table's columns",
+          json_options(),
+          create_json,
+          {}};
 }
 
 }  // namespace weir

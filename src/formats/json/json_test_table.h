@@ -39,7 +39,7 @@ inline Result<std::unique_ptr<Decoder>> make_json_decoder(const ColumnTexts& col
   Diagnostics diagnostics;
   const Options validated = validate_options("format 'json'", format.options, values, {}, diagnostics);
   if (diagnostics.has_errors()) return diagnostics.status();
-  return format.create(specs, validated);
+  return format.create({specs, &validated});
 }
 
 // Payloads touch each other, and what follows the last one looks like more JSON.
@@ -71,7 +71,7 @@ class JsonTable {
 
   DecodedRows decode(const std::vector<std::string>& payloads) {
     const EventBatch batch = batch_of(payloads);
-    DecodedRows decoded = decoder_->decode(batch, 0, batch.events.size());
+    DecodedRows decoded = *decoder_->decode(batch, 0, batch.events.size());
     check(decoded, payloads.size());
     return decoded;
   }

@@ -18,7 +18,7 @@ class RawDecoder final : public Decoder {
         nullable_(column.nullable),
         schema_(arrow::schema({arrow::field(column.name, column.type.arrow, column.nullable)})) {}
 
-  DecodedRows decode(const EventBatch& batch, size_t begin, size_t end) override {
+  Result<DecodedRows> decode(const EventBatch& batch, size_t begin, size_t end) override {
     DecodedRows result;
     result.event_of_row.reserve(end - begin);
     int64_t bytes = 0;
@@ -66,7 +66,8 @@ class RawDecoder final : public Decoder {
   std::shared_ptr<arrow::Schema> schema_;
 };
 
-Result<std::unique_ptr<Decoder>> create_raw(const std::vector<ColumnSpec>& columns, const Options&) {
+Result<std::unique_ptr<Decoder>> create_raw(const FormatContext& context) {
+  const std::vector<ColumnSpec>& columns = context.columns;
   if (columns.size() != 1) {
     return Status::invalid("format 'raw' fills exactly one column, found " + std::to_string(columns.size()) +
                            " (METADATA and computed columns do not count)");
@@ -84,7 +85,7 @@ Result<std::unique_ptr<Decoder>> create_raw(const std::vector<ColumnSpec>& colum
 }  // namespace
 
 FormatInfo raw_format() {
-  return {"raw", "an event's bytes as they are, in one STRING or BYTES column", {}, create_raw};
+  return {"raw", "an event's bytes as they are, in one STRING or BYTES column", {}, create_raw, {}};
 }
 
 }  // namespace weir

@@ -37,9 +37,9 @@ EventBatch batch_of(const std::vector<std::optional<std::string>>& payloads) {
 }
 
 DecodedRows decode(const ColumnSpec& spec, const EventBatch& batch, size_t begin, size_t end) {
-  auto decoder = raw_format().create({spec}, Options());
+  auto decoder = raw_format().create({{spec}});
   EXPECT_TRUE(decoder.ok()) << decoder.status().message();
-  return (*decoder)->decode(batch, begin, end);
+  return *(*decoder)->decode(batch, begin, end);
 }
 
 TEST(RawFormat, KeepsEveryByte) {
@@ -75,10 +75,9 @@ TEST(RawFormat, ATombstoneDoesNotFitNotNull) {
 }
 
 TEST(RawFormat, OtherColumnsAreRefused) {
-  const Options none;
-  EXPECT_EQ(raw_format().create({column(arrow::int64())}, none).status().code(), Code::invalid);
-  EXPECT_EQ(raw_format().create({}, none).status().code(), Code::invalid);
-  EXPECT_EQ(raw_format().create({column(arrow::utf8()), column(arrow::utf8())}, none).status().code(),
+  EXPECT_EQ(raw_format().create({{column(arrow::int64())}}).status().code(), Code::invalid);
+  EXPECT_EQ(raw_format().create({}).status().code(), Code::invalid);
+  EXPECT_EQ(raw_format().create({{column(arrow::utf8()), column(arrow::utf8())}}).status().code(),
             Code::invalid);
 }
 

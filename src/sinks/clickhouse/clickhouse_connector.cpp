@@ -11,38 +11,29 @@
 namespace weir {
 namespace {
 
-OptionSpec choice(std::string name, std::string default_value, std::string help,
-                  std::vector<std::string> choices) {
-  OptionSpec spec = option(std::move(name), OptionType::choice, std::move(default_value), std::move(help));
-  spec.choices = std::move(choices);
-  return spec;
-}
-
 std::vector<OptionSpec> make_specs() {
-  OptionSpec url = option("url", OptionType::string, "",
-                          "HTTP address of the server, such as http://localhost:8123; several of one replica "
-                          "set, separated by commas, for fail-over");
-  url.required = true;
-  OptionSpec password = option("password", OptionType::string, "", "of the user");
-  password.secret = true;
+  OptionSpec compression = one_of("compression", compression_names(), "of what is sent");
+  compression.default_value = "lz4";
   return {
-      url,
+      required(
+          option("url", OptionType::string, "",
+                 "HTTP address of the server, such as http://localhost:8123; several of one replica set, "
+                 "separated by commas, for fail-over")),
       option("database", OptionType::string, "default", "created when it is missing"),
       option(
           "table", OptionType::string, "",
           "name in ClickHouse; the table's name in this file when absent. 'events_{tenant}' is a table for "
           "each value of the STRING column tenant"),
       option("username", OptionType::string, "", "user; the server's default user when absent"),
-      password,
-      choice(
-          "delivery", "exactly-once",
+      secret(option("password", OptionType::string, "", "of the user")),
+      one_of(
+          "delivery", {"exactly-once", "at-least-once"},
           "exactly-once: a log in state.path and deduplication tokens; at-least-once: neither, for servers "
-          "and tables that cannot deduplicate",
-          {"exactly-once", "at-least-once"}),
+          "and tables that cannot deduplicate"),
       option("commit-interval", OptionType::duration, "1 s", "how often rows become visible"),
       option("batch.max-rows", OptionType::integer, "1000000", "a block with this many rows is sent at once"),
       option("batch.max-bytes", OptionType::size, "64 mb", "a block with this many bytes is sent at once"),
-      choice("compression", "lz4", "of what is sent", compression_names()),
+      compression,
       option("engine", OptionType::string, "MergeTree",
              "of a table that is created, such as 'ReplacingMergeTree(version)'"),
       option("order-by", OptionType::string, "",
@@ -61,9 +52,8 @@ std::vector<OptionSpec> make_specs() {
       option("positions", OptionType::boolean, "true",
              "a table that is created gets the columns _weir_partition, _weir_offset and _weir_seq, so that "
              "every row can be traced to its event and recovery can ask for its rows"),
-      choice("schema-evolution", "add",
-             "add: columns that the table lacks are added to it, nullable; none: they stop the pipeline",
-             {"add", "none"}),
+      one_of("schema-evolution", {"add", "none"},
+             "add: columns that the table lacks are added to it, nullable; none: they stop the pipeline"),
       option("max-tables", OptionType::integer, "100",
              "most tables that a {column} in 'table' makes; rows beyond go to the error lake"),
       option("connect-timeout", OptionType::duration, "5 s", "for a connection to a server"),

@@ -7,12 +7,6 @@
 namespace weir {
 namespace {
 
-OptionSpec one_of(std::string name, std::vector<std::string> choices, std::string help) {
-  OptionSpec spec = option(std::move(name), OptionType::choice, choices.front(), std::move(help));
-  spec.choices = std::move(choices);
-  return spec;
-}
-
 std::vector<OptionSpec> kafka_sink_options() {
   using enum OptionType;
   std::vector<OptionSpec> specs = {

@@ -327,12 +327,6 @@ Result<std::unique_ptr<PartitionReader>> KafkaSource::open(const std::string& pa
   return open_kafka_reader(std::move(settings), start);
 }
 
-OptionSpec one_of(std::string name, std::vector<std::string> choices, std::string help) {
-  OptionSpec spec = option(std::move(name), OptionType::choice, choices.front(), std::move(help));
-  spec.choices = std::move(choices);
-  return spec;
-}
-
 std::vector<OptionSpec> kafka_source_options() {
   using enum OptionType;
   std::vector<OptionSpec> specs = {

@@ -19,7 +19,7 @@
 #include <cstdint>
 #include <string>
 
-#include "sources/nats/nats_connection.h"
+#include "clients/nats_connection.h"
 
 namespace weir {
 

@@ -43,8 +43,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "clients/nats_connection.h"
 #include "config/options.h"
-#include "sources/nats/nats_connection.h"
 #include "sources/source.h"
 
 namespace weir {

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/clock.h"
+#include "clients/nats_connection.h"
 #include "config/options.h"
-#include "sources/nats/nats_connection.h"
 #include "sources/source.h"
 
 namespace weir {

@@ -5,7 +5,7 @@
 #include <cctype>
 #include <map>
 
-#include "sources/nats/nats_connection.h"
+#include "clients/nats_connection.h"
 #include "sources/nats/nats_consumer.h"
 #include "sources/nats/nats_group.h"
 #include "sources/nats/nats_reader.h"
@@ -139,24 +139,9 @@ class NatsSource final : public Source {
   std::map<std::string, std::atomic<int64_t>> gone_;  // by filter: the position that was last found gone
 };
 
-OptionSpec required(OptionSpec spec) {
-  spec.required = true;
-  return spec;
-}
-OptionSpec secret(OptionSpec spec) {
-  spec.secret = true;
-  return spec;
-}
-OptionSpec one_of(std::string name, std::vector<std::string> choices, std::string help) {
-  OptionSpec spec = option(std::move(name), OptionType::choice, choices.front(), std::move(help));
-  spec.choices = std::move(choices);
-  return spec;
-}
-
 std::vector<OptionSpec> nats_options() {
   using enum OptionType;
-  return {
-      required(option("url", string, "", "nats://host:4222 or tls://host:4222; several separated by commas")),
+  std::vector<OptionSpec> specs = {
       required(option("stream", string, "", "the JetStream stream to read")),
       option("subject", string, ">", "only messages whose subject matches this filter"),
       option("durable", string, "",
@@ -178,17 +163,10 @@ std::vector<OptionSpec> nats_options() {
           "live in the key-value bucket weir-<pipeline>-<table>"),
       option("fetch.batch", integer, "2000", "messages in one pull request; four requests overlap"),
       option("fetch.max-wait", duration, "50 ms", "how long a batch waits for more after its first message"),
-      option("username", string, "", "user name"),
-      secret(option("password", string, "", "the user's password")),
-      secret(option("token", string, "", "authentication token")),
-      secret(option("nkey", string, "", "a user's NKey seed, or a file that holds it")),
-      option("creds", string, "", "credentials file (JWT and seed)"),
-      option("tls.ca", string, "", "file of certificates that are trusted"),
-      option("tls.cert", string, "", "file of the client's certificate"),
-      option("tls.key", string, "", "file of the client's key"),
-      option("tls.insecure-skip-verify", boolean, "false", "do not verify the server's certificate"),
-      option("connect.timeout", duration, "5 s", "how long to wait for a server's answer"),
   };
+  const std::vector<OptionSpec> connection = nats_connection_option_specs();
+  specs.insert(specs.end(), connection.begin(), connection.end());
+  return specs;
 }
 
 Result<std::vector<std::string>> partition_filters(const Options& options) {

@@ -3,10 +3,10 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "clients/nats_connection.h"
+#include "clients/nkey.h"
 #include "sources/nats/ack_subject.h"
-#include "sources/nats/nats_connection.h"
 #include "sources/nats/nats_test_support.h"
-#include "sources/nats/nkey.h"
 #include "sources/nats/subject_filter.h"
 
 namespace weir {

@@ -8,7 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "sources/nats/nats_connection.h"
+#include "clients/nats_connection.h"
 #include "sources/test_support.h"
 
 namespace weir {

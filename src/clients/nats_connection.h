@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "config/options.h"
@@ -26,6 +27,9 @@ using NatsMessage = NatsOwned<natsMsg, natsMsg_Destroy>;
 using NatsSubscription = NatsOwned<natsSubscription, natsSubscription_Destroy>;
 using NatsStreamInfo = NatsOwned<jsStreamInfo, jsStreamInfo_Destroy>;
 using NatsConsumerInfo = NatsOwned<jsConsumerInfo, jsConsumerInfo_Destroy>;
+
+// url, username, password, token, nkey, creds, tls.*, connect.timeout: what connect() reads.
+std::vector<OptionSpec> nats_connection_option_specs();
 
 // Once connected, the library reconnects for ever by itself; only a refused log-in closes it. Thread-safe.
 class NatsConnection {

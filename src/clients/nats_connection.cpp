@@ -1,9 +1,9 @@
-#include "sources/nats/nats_connection.h"
+#include "clients/nats_connection.h"
 
 #include <vector>
 
 #include "base/text.h"
-#include "sources/nats/nkey.h"
+#include "clients/nkey.h"
 
 namespace weir {
 namespace {
@@ -86,6 +86,23 @@ Status set_credentials(natsOptions* handle, const Options& options, std::string&
 }
 
 }  // namespace
+
+std::vector<OptionSpec> nats_connection_option_specs() {
+  using enum OptionType;
+  return {
+      required(option("url", string, "", "nats://host:4222 or tls://host:4222; several separated by commas")),
+      option("username", string, "", "user name"),
+      secret(option("password", string, "", "the user's password")),
+      secret(option("token", string, "", "authentication token")),
+      secret(option("nkey", string, "", "a user's NKey seed, or a file that holds it")),
+      option("creds", string, "", "credentials file (JWT and seed)"),
+      option("tls.ca", string, "", "file of certificates that are trusted"),
+      option("tls.cert", string, "", "file of the client's certificate"),
+      option("tls.key", string, "", "file of the client's key"),
+      option("tls.insecure-skip-verify", boolean, "false", "do not verify the server's certificate"),
+      option("connect.timeout", duration, "5 s", "how long to wait for a server's answer"),
+  };
+}
 
 std::string without_user_info(const std::string& url) {
   const size_t scheme = url.find("://");

@@ -1,4 +1,4 @@
-#include "sources/nats/nkey.h"
+#include "clients/nkey.h"
 
 #include <openssl/evp.h>
 
