@@ -4,15 +4,16 @@
 
 namespace weir::json {
 
-Result<std::unique_ptr<Decoder>> JsonDecoder::create(const std::vector<ColumnSpec>& columns,
+Result<std::unique_ptr<Decoder>> JsonDecoder::create(const std::vector<ColumnSpec>& specs,
                                                      Settings settings, const std::string& rest_column) {
   std::unique_ptr<JsonDecoder> decoder(new JsonDecoder(std::move(settings)));
   std::vector<std::string> names;
   std::vector<Column*> fields;
   std::vector<std::shared_ptr<arrow::Field>> arrow_fields;
-  for (const ColumnSpec& spec : columns) {
-    auto column = compile_column(spec.name, &spec.type, spec.type.arrow, spec.nullable);
+  for (const ColumnSpec& spec : specs) {
+    auto column = columns::compile_column(spec.name, &spec.type, spec.type.arrow, spec.nullable);
     if (!column.ok()) return column.status();
+    WEIR_TRY(plan_rows(spec.name, **column));
     if (!rest_column.empty() && spec.name == rest_column) {
       if ((*column)->kind != Kind::text || !spec.nullable || spec.type.max_length >= 0) {
         return Status::invalid("json.rest-column '" + rest_column +

@@ -33,7 +33,7 @@ namespace weir::json {
 class JsonDecoder final : public Decoder {
  public:
   // `rest_column`: name of the STRING column for unknown fields, "" for none.
-  static Result<std::unique_ptr<Decoder>> create(const std::vector<ColumnSpec>& columns, Settings settings,
+  static Result<std::unique_ptr<Decoder>> create(const std::vector<ColumnSpec>& specs, Settings settings,
                                                  const std::string& rest_column);
 
   Result<DecodedRows> decode(const EventBatch& batch, size_t begin, size_t end) override;

@@ -53,4 +53,23 @@ Slot* ObjectPlan::find(std::string_view key) {
   return add(key, nullptr);
 }
 
+Status plan_rows(const std::string& path, Column& column) {
+  if (column.kind == Kind::map) {
+    const Column& keys = *column.children[0];
+    if (keys.kind != Kind::text && (keys.kind < Kind::int8 || keys.kind > Kind::int64)) {
+      return Status::invalid("column '" + path +
+                             "': the keys of a JSON object are strings or integers, not " + keys.type_text);
+    }
+  }
+  std::vector<std::string> names;
+  std::vector<Column*> fields;
+  for (size_t i = 0; i < column.children.size(); ++i) {
+    names.push_back(column.type->field(static_cast<int>(column.kind == Kind::row ? i : 0))->name());
+    fields.push_back(column.children[i].get());
+    WEIR_TRY(plan_rows(path + "." + names.back(), *fields.back()));
+  }
+  if (column.kind == Kind::row) column.plan = std::make_unique<ObjectPlan>(names, fields);
+  return {};
+}
+
 }  // namespace weir::json

@@ -12,11 +12,14 @@
 #include <unordered_set>
 #include <vector>
 
+#include "formats/column.h"
 #include "formats/json/scan.h"
 
 namespace weir::json {
 
-struct Column;
+using columns::Column;
+using columns::GrowingBytes;
+using columns::Kind;
 
 struct Slot {
   // "key": as a compact producer writes it; predicted_size 0 is never predicted.
@@ -37,7 +40,7 @@ struct Slot {
   }
 };
 
-struct ObjectPlan {
+struct ObjectPlan final : columns::FormatPlan {
   ObjectPlan(const std::vector<std::string>& names, const std::vector<Column*>& columns);
   ObjectPlan(const ObjectPlan&) = delete;
   ObjectPlan& operator=(const ObjectPlan&) = delete;
@@ -55,6 +58,9 @@ struct ObjectPlan {
   Slot start;          // its `next` is the first key
   std::vector<Slot*> fields;
 
+  // Of a column of kind row, once plan_rows() has seen it.
+  static ObjectPlan& of(const Column& row) { return static_cast<ObjectPlan&>(*row.plan); }
+
  private:
   static constexpr size_t kMaxUnknown = 256;
   static constexpr size_t kMaxKeyBytes = 256;
@@ -65,5 +71,8 @@ struct ObjectPlan {
   std::unordered_set<std::string> overflow_;
   uint64_t overflow_stamp_ = 0;
 };
+
+// Gives every row in `column` its plan; invalid when JSON has no form for a type. `path` names the column.
+Status plan_rows(const std::string& path, Column& column);
 
 }  // namespace weir::json

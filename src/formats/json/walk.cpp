@@ -269,7 +269,7 @@ const char* Walk::value(Column& column, const char* at, int64_t row) {
       if (*at != '{') return other(column, at, row);
       if (++depth_ > settings_.max_depth) return fail(ErrorCode::too_deep, at, "nested too deeply");
       column.valid[row] = 1;
-      at = object(*column.object, at, row, false);
+      at = object(ObjectPlan::of(column), at, row, false);
       --depth_;
       if (at != nullptr && at >= end_) return fail_syntax(at, "',' or '}'");
       return at;

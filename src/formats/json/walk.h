@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/json/column.h"
+#include "formats/column.h"
 #include "formats/json/object_plan.h"
 #include "schema/error_record.h"
 

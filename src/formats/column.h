@@ -17,9 +17,12 @@
 #include "base/status.h"
 #include "config/pipeline_spec.h"
 
-namespace weir::json {
+namespace weir::columns {
 
-struct ObjectPlan;
+// What a format compiles for a column of its own; owned by the column.
+struct FormatPlan {
+  virtual ~FormatPlan() = default;
+};
 
 enum class Kind : uint8_t {
   boolean,
@@ -79,14 +82,11 @@ struct Column {
   GrowingBytes valid_bytes, value_bytes, offset_bytes;
   GrowingBytes data;                              // of text and binary
   std::vector<std::unique_ptr<Column>> children;  // list: element; map: key, value; row: its fields
-  std::unique_ptr<ObjectPlan> object;             // of a row
+  std::unique_ptr<FormatPlan> plan;               // the format's, or null
 
   // The date that was read last, as text and as days: neighbours often share it.
   char last_date[16] = {};
   int64_t last_days = 0;
-
-  Column();
-  ~Column();
 
   template <typename T>
   void put(int64_t row, T value) {
@@ -113,8 +113,9 @@ struct Column {
   void grow_rows(int64_t rows);
 };
 
-// invalid when JSON has no form for the type; `path` names the column in that message.
+// A column and its children, without plans. invalid when no format can fill the type; `path` names the column
+// in that message.
 Result<std::unique_ptr<Column>> compile_column(const std::string& path, const DataType* declared,
                                                const std::shared_ptr<arrow::DataType>& type, bool nullable);
 
-}  // namespace weir::json
+}  // namespace weir::columns

@@ -1,4 +1,4 @@
-#include "formats/json/column.h"
+#include "formats/column.h"
 
 #include <algorithm>
 #include <limits>
@@ -10,9 +10,7 @@
 
 #include <arrow/memory_pool.h>
 
-#include "formats/json/object_plan.h"
-
-namespace weir::json {
+namespace weir::columns {
 namespace {
 
 std::shared_ptr<arrow::ResizableBuffer> allocate(int64_t size) {
@@ -79,9 +77,6 @@ std::shared_ptr<arrow::Buffer> GrowingBytes::take(int64_t size) {
   if (!taken->Resize(size, shrink).ok()) throw std::bad_alloc();
   return taken;
 }
-
-Column::Column() = default;
-Column::~Column() = default;
 
 void Column::grow_rows(int64_t rows) {
   const int64_t target = std::max<int64_t>(rows, std::min<int64_t>(rows_capacity * 2, 1 << 30));
@@ -198,7 +193,7 @@ Status set_kind(const std::string& path, Column& column) {
       set_time_unit(column, static_cast<const arrow::TimestampType&>(type).unit());
       return fixed(Kind::timestamp, 8);
     default:
-      return Status::invalid("column '" + path + "': JSON has no form for the type " + column.type_text);
+      return Status::invalid("column '" + path + "': no format has a form for the type " + column.type_text);
   }
 }
 
@@ -227,23 +222,12 @@ Result<std::unique_ptr<Column>> compile_column(const std::string& path, const Da
     const auto& map = static_cast<const arrow::MapType&>(*type);
     WEIR_TRY(child(0, "key", *map.key_field()));
     WEIR_TRY(child(1, "value", *map.item_field()));
-    const Kind key = column->children[0]->kind;
-    if (key != Kind::text && (key < Kind::int8 || key > Kind::int64)) {
-      return Status::invalid("column '" + path +
-                             "': the keys of a JSON object are strings or integers, not " +
-                             column->children[0]->type_text);
-    }
   } else if (column->kind == Kind::row) {
-    std::vector<std::string> names;
     for (int i = 0; i < type->num_fields(); ++i) {
-      names.push_back(type->field(i)->name());
-      WEIR_TRY(child(static_cast<size_t>(i), names.back(), *type->field(i)));
+      WEIR_TRY(child(static_cast<size_t>(i), type->field(i)->name(), *type->field(i)));
     }
-    std::vector<Column*> fields;
-    for (auto& field : column->children) fields.push_back(field.get());
-    column->object = std::make_unique<ObjectPlan>(names, fields);
   }
   return column;
 }
 
-}  // namespace weir::json
+}  // namespace weir::columns
