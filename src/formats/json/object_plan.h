@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "formats/column.h"
-#include "formats/json/scan.h"
+#include "formats/scan.h"
 
 namespace weir::json {
 

@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "formats/json/number.h"
-#include "formats/json/scan.h"
+#include "formats/number.h"
+#include "formats/scan.h"
 #include "schema/event_batch.h"
 
 namespace weir::json {

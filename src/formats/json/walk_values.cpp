@@ -2,11 +2,11 @@
 #include <limits>
 #include <string>
 
-#include "formats/json/base64.h"
-#include "formats/json/number.h"
-#include "formats/json/scan.h"
-#include "formats/json/time_text.h"
+#include "formats/base64.h"
 #include "formats/json/walk.h"
+#include "formats/number.h"
+#include "formats/scan.h"
+#include "formats/time_text.h"
 
 namespace weir::json {
 namespace {

@@ -8,7 +8,7 @@
 #include <immintrin.h>
 #endif
 
-namespace weir::json {
+namespace weir {
 
 // Whether the bytes selected by `mask` (bit i: byte i) are the same.
 inline bool same_bytes_32(const char* a, const char* b, uint32_t mask) {
@@ -92,4 +92,4 @@ inline bool eight_digits(const char* at, uint32_t* value) {
   return true;
 }
 
-}  // namespace weir::json
+}  // namespace weir

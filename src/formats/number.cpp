@@ -1,4 +1,4 @@
-#include "formats/json/number.h"
+#include "formats/number.h"
 
 #include <algorithm>
 #include <charconv>
@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "formats/json/scan.h"
+#include "formats/scan.h"
 
-namespace weir::json {
+namespace weir {
 namespace {
 
 constexpr int kMaxDecimalDigits = 38;
@@ -89,4 +89,4 @@ NumberOutcome exact_decimal(std::string_view text, int precision, int scale, __i
 NumberOutcome to_float64(std::string_view text, double* value) { return to_float(text, value); }
 NumberOutcome to_float32(std::string_view text, float* value) { return to_float(text, value); }
 
-}  // namespace weir::json
+}  // namespace weir

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace weir::json {
+namespace weir {
 
 enum class TimeOutcome {
   ok,
@@ -24,4 +24,4 @@ TimeOutcome parse_time(std::string_view text, int fraction_digits, int64_t* unit
 // +02, +0200 or +02:00. Units since 1970-01-01 UTC; without an offset the text is UTC already.
 TimeOutcome parse_after_date(std::string_view text, int64_t days, int fraction_digits, int64_t* units);
 
-}  // namespace weir::json
+}  // namespace weir

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace weir::json {
+namespace weir {
 
 // A number token by the JSON grammar at `at`: its end, or null when there is none (leading zeros, "+1", "1.",
 // ".5" and NaN are none). Stops at the first byte that cannot belong to a number.
@@ -20,4 +20,4 @@ NumberOutcome exact_decimal(std::string_view text, int precision, int scale, __i
 NumberOutcome to_float64(std::string_view text, double* value);
 NumberOutcome to_float32(std::string_view text, float* value);
 
-}  // namespace weir::json
+}  // namespace weir

@@ -1,8 +1,8 @@
-#include "formats/json/base64.h"
+#include "formats/base64.h"
 
 #include <array>
 
-namespace weir::json {
+namespace weir {
 namespace {
 
 constexpr std::array<int8_t, 256> make_table() {
@@ -39,4 +39,4 @@ int64_t decode_base64(std::string_view text, uint8_t* out) {
   return out - begin;
 }
 
-}  // namespace weir::json
+}  // namespace weir

@@ -1,8 +1,8 @@
-#include "formats/json/time_text.h"
+#include "formats/time_text.h"
 
-#include "formats/json/scan.h"
+#include "formats/scan.h"
 
-namespace weir::json {
+namespace weir {
 namespace {
 
 // -1 when they are not both digits.
@@ -124,4 +124,4 @@ TimeOutcome parse_after_date(std::string_view text, int64_t days, int fraction_d
   return *units == exact ? TimeOutcome::ok : TimeOutcome::out_of_range;
 }
 
-}  // namespace weir::json
+}  // namespace weir

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace weir::json {
+namespace weir {
 
 // Writes at most text.size() bytes to `out`; gives their number, or -1 when `text` is not base64.
 int64_t decode_base64(std::string_view text, uint8_t* out);
 
-}  // namespace weir::json
+}  // namespace weir
