@@ -59,11 +59,12 @@ int check(const CheckArguments& arguments, const Registry& registry) {
   int code = kExitOk;
   std::map<std::string, std::string> file_of_name;
   for (const std::string& file : arguments.files) {
-    auto plan = load_pipeline(file, registry);
-    if (plan == nullptr) {
-      code = kExitInvalid;
+    auto loaded = load_pipeline(file, registry);
+    if (!loaded.ok()) {
+      code = exit_code(loaded.status());
       continue;
     }
+    const std::unique_ptr<PipelinePlan> plan = *std::move(loaded);
     auto [claimed, fresh] = file_of_name.emplace(plan->spec.name, file);
     if (!fresh) {
       note(Status::invalid("the pipeline name '" + plan->spec.name + "' is taken by " + claimed->second),

@@ -40,17 +40,14 @@ Result<std::unique_ptr<PipelinePlan>> try_load_pipeline(const std::string& file,
   return plan;
 }
 
-std::unique_ptr<PipelinePlan> load_pipeline(const std::string& file, const Registry& registry) {
+Result<std::unique_ptr<PipelinePlan>> load_pipeline(const std::string& file, const Registry& registry) {
   std::vector<Diagnostic> warnings;
   auto plan = try_load_pipeline(file, registry, warnings);
   for (const Diagnostic& warning : warnings) {
     std::fprintf(stderr, "%s: warning: %s\n", warning.location.text().c_str(), warning.message.c_str());
   }
-  if (!plan.ok()) {
-    std::fprintf(stderr, "%s\n", plan.status().message().c_str());
-    return nullptr;
-  }
-  return *std::move(plan);
+  if (!plan.ok()) std::fprintf(stderr, "%s\n", plan.status().message().c_str());
+  return plan;
 }
 
 int run_command_line(int argc, char** argv, const Registry& registry) {

@@ -30,7 +30,7 @@ int exit_code(const Status& status);
 int report(const Status& status);
 
 // Reads, parses and plans; problems are printed to stderr as file:line:column: error: words.
-std::unique_ptr<PipelinePlan> load_pipeline(const std::string& file, const Registry& registry);
+Result<std::unique_ptr<PipelinePlan>> load_pipeline(const std::string& file, const Registry& registry);
 Result<std::unique_ptr<PipelinePlan>> try_load_pipeline(const std::string& file, const Registry& registry,
                                                         std::vector<Diagnostic>& warnings);
 

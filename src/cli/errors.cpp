@@ -179,7 +179,7 @@ void add_errors_command(CLI::App& app, const Registry& registry, int& exit) {
       sub->add_option("--limit", arguments->limit, "at most this many")->capture_default_str();
     sub->callback([arguments, action, &registry, &exit] {
       auto plan = load_pipeline(arguments->file, registry);
-      exit = plan == nullptr ? kExitInvalid : action(*arguments, *plan);
+      exit = plan.ok() ? action(*arguments, **plan) : exit_code(plan.status());
     });
   };
   add("list", "the unresolved errors, one a line", list);

@@ -19,11 +19,9 @@ void add_explain_command(CLI::App& app, const Registry& registry, int& exit) {
   command->footer("Example:\n  weir explain orders.sql");
   command->callback([arguments, &registry, &exit] {
     auto plan = load_pipeline(arguments->file, registry);
-    if (plan == nullptr) {
-      exit = kExitInvalid;
-      return;
-    }
-    std::fputs((arguments->json ? explain_json(*plan) : explain_text(*plan)).c_str(), stdout);
+    exit = exit_code(plan.status());
+    if (plan.ok())
+      std::fputs((arguments->json ? explain_json(**plan) : explain_text(**plan)).c_str(), stdout);
   });
 }
 

@@ -38,7 +38,7 @@ struct RunArguments {
 struct Running {
   std::string file;
   std::string name;
-  std::unique_ptr<PipelinePlan> plan;  // of the pipeline's thread, once it runs
+  std::shared_ptr<PipelinePlan> plan;  // of the pipeline's thread, once it runs
   std::mutex mutex;
   std::unique_ptr<PipelinePlan>
       changed;  // the file's next version, which the thread takes when it has drained
@@ -101,36 +101,73 @@ constexpr int64_t kMetricsPeriodNs = 5'000'000'000;
 void write_metrics(MetricsFile& file, const std::vector<std::unique_ptr<Running>>& pipelines, bool& failing,
                    Screen& screen) {
   std::vector<PipelineMetrics> metrics;
-  for (const auto& each : pipelines) metrics.push_back({each->plan.get(), &each->stats, !each->done});
+  std::vector<std::shared_ptr<PipelinePlan>> plans;  // a changed version may take over meanwhile
+  for (const auto& each : pipelines) {
+    std::lock_guard lock(each->mutex);
+    plans.push_back(each->plan);
+    metrics.push_back({plans.back().get(), &each->stats, !each->done});
+  }
   Status written = file.write(metrics);
   if (!written.ok() && !failing) screen.log("--metrics: " + written.message());
   failing = !written.ok();
 }
 
+// The file as it is now, if it can take over from what runs.
+Result<std::unique_ptr<PipelinePlan>> changed_version(const Running& running, const Registry& registry) {
+  WEIR_ASSIGN(auto changed, load_pipeline(running.file, registry));
+  if (check_connectors(*changed) != kExitOk) return Status::invalid("the file has errors");
+  if (changed->spec.name != running.name) {
+    return Status::invalid("the file now names another pipeline, '" + changed->spec.name + "'");
+  }
+  return changed;
+}
+
 // SIGHUP: reads the file anew. A version that does not do leaves the running one alone.
 void reload(Running& running, const Registry& registry, Screen& screen) {
-  auto changed = load_pipeline(running.file, registry);
-  Status usable;
-  if (changed == nullptr || check_connectors(*changed) != kExitOk) {
-    usable = Status::invalid("the file has errors");
-  } else if (changed->spec.name != running.name) {
-    usable = Status::invalid("the file now names another pipeline, '" + changed->spec.name + "'");
-  }
-  if (!usable.ok()) {
+  auto changed = changed_version(running, registry);
+  if (!changed.ok()) {
     screen.log(running.name + ": " + running.file +
-               " was not taken over, the earlier version goes on: " + usable.message());
+               " was not taken over, the earlier version goes on: " + changed.status().message());
     return;
   }
   std::lock_guard lock(running.mutex);
-  running.changed = std::move(changed);
+  running.changed = *std::move(changed);
   running.stop = true;
+}
+
+constexpr int64_t kReplanBackoffMs = 1000;
+
+// An event came with a later schema than the columns were derived from: what is older is committed, the
+// columns are derived anew. A registry that does not answer just then is asked again.
+Status plan_anew(Running& running, const RunOptions& options, const Registry& registry) {
+  options.log(running.status.message() + "; the columns are derived anew");
+  const int64_t before = running.plan->schema_versions();
+  for (int64_t wait_ms = kReplanBackoffMs; !stop_requested;
+       wait_ms = std::min<int64_t>(wait_ms * 2, 30'000)) {
+    auto changed = changed_version(running, registry);
+    if (!changed.ok() && !changed.status().retryable()) return changed.status();
+    if (changed.ok() && (*changed)->schema_versions() != before) {
+      std::lock_guard lock(running.mutex);
+      running.changed = *std::move(changed);
+      return {};
+    }
+    options.log(changed.ok() ? "the registry still tells the earlier version as its latest; asked again"
+                             : "asked again: " + changed.status().message());
+    for (int64_t waited = 0; waited < wait_ms && !stop_requested; waited += 50) {
+      options.clock->sleep(std::chrono::milliseconds(50));
+    }
+  }
+  return {};
 }
 
 // What was read before the change is committed under the earlier version, what comes after it is read by
 // the changed one.
-void run_versions(Running& running, const RunOptions& options) {
+void run_versions(Running& running, const RunOptions& options, const Registry& registry) {
   while (true) {
     running.status = run_pipeline(*running.plan, options, running.stats, running.stop);
+    if (running.status.code() == Code::schema_changed) {
+      running.status = plan_anew(running, options, registry);
+    }
     std::lock_guard lock(running.mutex);
     if (!running.status.ok() || running.changed == nullptr || stop_requested) return;
     running.plan = std::move(running.changed);
@@ -139,17 +176,15 @@ void run_versions(Running& running, const RunOptions& options) {
   }
 }
 
-int run(const RunArguments& arguments, const Registry& registry) {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
-  std::signal(SIGHUP, on_reload);
-  std::signal(SIGPIPE, SIG_IGN);
-  std::vector<std::unique_ptr<Running>> pipelines;
+// Loads and checks every file before the first one runs; gives the exit code.
+int load_all(const RunArguments& arguments, const Registry& registry,
+             std::vector<std::unique_ptr<Running>>& pipelines) {
   std::map<std::string, std::string> file_of_name;
   for (const std::string& file : arguments.files) {
     auto running = std::make_unique<Running>();
-    running->plan = load_pipeline(file, registry);
-    if (running->plan == nullptr) return kExitInvalid;
+    auto plan = load_pipeline(file, registry);
+    if (!plan.ok()) return exit_code(plan.status());
+    running->plan = *std::move(plan);
     if (int wrong = check_connectors(*running->plan); wrong != kExitOk) return wrong;
     running->file = file;
     running->name = running->plan->spec.name;
@@ -160,6 +195,47 @@ int run(const RunArguments& arguments, const Registry& registry) {
     }
     pipelines.push_back(std::move(running));
   }
+  return kExitOk;
+}
+
+void show_progress(const std::vector<std::unique_ptr<Running>>& pipelines, int64_t last_ns, int64_t now_ns,
+                   bool live, Screen& screen) {
+  std::string line;
+  for (const auto& running : pipelines) {
+    if (running->done) continue;
+    if (!line.empty()) line += live ? "  |  " : "\n";
+    line += progress_line(*running, static_cast<double>(now_ns - last_ns) / 1e9, now_ns);
+  }
+  if (!line.empty()) screen.progress(line);
+}
+
+// The last line of each pipeline; gives the exit code.
+int tell_results(const std::vector<std::unique_ptr<Running>>& pipelines, double seconds, Screen& screen) {
+  int code = kExitOk;
+  for (const auto& running : pipelines) {
+    char taken[32];
+    std::snprintf(taken, sizeof taken, "%.3f", seconds);
+    screen.log((running->status.ok() ? "done " : "stopped ") + running->name +
+               ": events=" + std::to_string(running->stats.events) + numbers(running->stats) +
+               " commits=" + std::to_string(running->stats.commits) + " seconds=" + taken);
+    if (running->status.ok()) continue;
+    screen.log("error: " + running->name + ": " + running->status.message());
+    if (code == kExitOk) {
+      code = exit_code(running->status);
+      // What was fine as a file and failed later is not a usage error.
+      if (code == kExitInvalid) code = kExitFailed;
+    }
+  }
+  return code;
+}
+
+int run(const RunArguments& arguments, const Registry& registry) {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  std::signal(SIGHUP, on_reload);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::vector<std::unique_ptr<Running>> pipelines;
+  if (int wrong = load_all(arguments, registry, pipelines); wrong != kExitOk) return wrong;
   const Clock& clock = Clock::real();
   const bool live = arguments.progress == "auto" && isatty(STDERR_FILENO) == 1;
   const int64_t period_ms = live ? 250 : 2000;
@@ -179,7 +255,7 @@ int run(const RunArguments& arguments, const Registry& registry) {
       options.once = arguments.once;
       options.clock = &clock;
       options.log = [&, pipeline](const std::string& line) { screen.log(pipeline->name + ": " + line); };
-      run_versions(*pipeline, options);
+      run_versions(*pipeline, options, registry);
       if (!pipeline->status.ok()) stop_requested = true;
       pipeline->done = true;
       --running_count;
@@ -202,36 +278,13 @@ int run(const RunArguments& arguments, const Registry& registry) {
       metrics_due_ns = now_ns + kMetricsPeriodNs;
     }
     if (arguments.progress == "none" || now_ns - last_ns < period_ms * 1'000'000) continue;
-    std::string line;
-    for (auto& running : pipelines) {
-      if (running->done) continue;
-      line += (line.empty() ? ""
-               : live       ? "  |  "
-                            : "\n") +
-              progress_line(*running, static_cast<double>(now_ns - last_ns) / 1e9, now_ns);
-    }
-    if (!line.empty()) screen.progress(line);
+    show_progress(pipelines, last_ns, now_ns, live, screen);
     last_ns = now_ns;
   }
-  int code = kExitOk;
-  double seconds = static_cast<double>(clock.monotonic_ns() - started_ns) / 1e9;
+  const double seconds = static_cast<double>(clock.monotonic_ns() - started_ns) / 1e9;
   for (auto& running : pipelines) running->thread.join();
   if (metrics != nullptr) write_metrics(*metrics, pipelines, metrics_failing, screen);
-  for (auto& running : pipelines) {
-    char taken[32];
-    std::snprintf(taken, sizeof taken, "%.3f", seconds);
-    screen.log((running->status.ok() ? "done " : "stopped ") + running->name +
-               ": events=" + std::to_string(running->stats.events) + numbers(running->stats) +
-               " commits=" + std::to_string(running->stats.commits) + " seconds=" + taken);
-    if (running->status.ok()) continue;
-    screen.log("error: " + running->name + ": " + running->status.message());
-    if (code == kExitOk) {
-      code = exit_code(running->status);
-      // What was fine as a file and failed later is not a usage error.
-      if (code == kExitInvalid) code = kExitFailed;
-    }
-  }
-  return code;
+  return tell_results(pipelines, seconds, screen);
 }
 
 }  // namespace

@@ -52,8 +52,8 @@ int sql(const Arguments& arguments, const Registry& registry) {
   std::vector<bridge::QueryTable> tables;
   if (!arguments.file.empty()) {
     auto plan = load_pipeline(arguments.file, registry);
-    if (plan == nullptr) return kExitInvalid;
-    tables = query_tables(*plan);
+    if (!plan.ok()) return exit_code(plan.status());
+    tables = query_tables(**plan);
   } else {
     auto found = tables_of_state(arguments.state, registry);
     if (!found.ok()) return report(found.status());

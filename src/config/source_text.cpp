@@ -26,15 +26,16 @@ bool Diagnostics::has_errors() const {
 
 Status Diagnostics::status() const {
   std::string lines;
+  Code code = Code::ok;
   for (const Diagnostic& entry : entries_) {
     if (entry.warning) continue;
+    code = code == Code::ok || code == entry.code ? entry.code : Code::invalid;
     if (!lines.empty()) lines += '\n';
     std::string place = entry.location.text();
     if (!place.empty()) lines += place + ": error: ";
     lines += entry.message;
   }
-  if (!has_errors()) return {};
-  return Status::invalid(std::move(lines));
+  return code == Code::ok ? Status() : Status(code, std::move(lines));
 }
 
 }  // namespace weir

@@ -19,21 +19,24 @@ struct Diagnostic {
   Location location;
   std::string message;  // what was found, what was expected, what to do
   bool warning = false;
+  Code code = Code::invalid;
 };
 
 // Collects problems so that one run of `weir check` names them all. What was already said at the same place
 // is not repeated.
 class Diagnostics {
  public:
-  void error(Location location, std::string message) {
-    add({std::move(location), std::move(message), false});
+  void error(Location location, std::string message) { add({std::move(location), std::move(message)}); }
+  // What is wrong is not in the file: a registry that does not answer.
+  void error(Location location, const Status& status) {
+    add({std::move(location), status.message(), false, status.code()});
   }
   void warning(Location location, std::string message) {
     add({std::move(location), std::move(message), true});
   }
   bool has_errors() const;
   const std::vector<Diagnostic>& entries() const { return entries_; }
-  // invalid with every error as "file:line:column: error: message" lines, or ok.
+  // Every error as "file:line:column: error: message" lines: invalid, unless all have one other code; or ok.
   Status status() const;
 
  private:

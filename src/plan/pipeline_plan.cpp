@@ -119,7 +119,7 @@ class Planner {
     source->schema = arrow::schema(fields);
     if (!diagnostics_.has_errors()) {
       auto decoder = source->format->create(source->format_context());
-      if (!decoder.ok()) diagnostics_.error(table.location, decoder.status().message());
+      if (!decoder.ok()) diagnostics_.error(table.location, decoder.status());
     }
     bridge::PlanRequest request;
     request.tables.push_back({planned.name, planned.schema, {}, {}});
@@ -136,7 +136,7 @@ class Planner {
     const std::string folder = std::filesystem::path(plan_->spec.file).parent_path().string();
     auto schemas = registry_.schemas.create(source.options, folder);
     if (!schemas.ok()) {
-      diagnostics_.error(table.location, schemas.status().message());
+      diagnostics_.error(table.location, schemas.status());
       return false;
     }
     source.schemas = *std::move(schemas);
@@ -153,8 +153,8 @@ class Planner {
       described = source.format->describe(source.format_context());
     }
     if (!described.ok()) {
-      diagnostics_.error(table.location, "the source table '" + table.name +
-                                             "' has no columns: " + described.status().message());
+      diagnostics_.error(table.location, described.status().with_context("the source table '" + table.name +
+                                                                         "' has no columns"));
       return false;
     }
     for (ColumnSpec& column : described->columns) column.location = table.location;
@@ -457,7 +457,10 @@ int64_t PipelinePlan::hash() const {
   };
   for (const TableSpec& table : spec.tables) {
     mix("table " + table.name);
+    const SourcePlan* read = source(table.name);
     for (const ColumnSpec& column : table.columns) {
+      // A later version of a registry's schema reads earlier events alike: a restart must not trip over it.
+      if (read != nullptr && read->columns_described && column.kind == ColumnKind::physical) continue;
       mix(column.name + " " + column.type.text + (column.nullable ? "" : " not null"));
       mix(column.metadata_key);
       mix(column.expression);
@@ -476,6 +479,11 @@ int64_t PipelinePlan::hash() const {
     for (const std::string& column : insert.columns) mix(column);
   }
   return static_cast<int64_t>(state & 0x7FFFFFFFFFFFFFFFULL);
+}
+
+int64_t PipelinePlan::schema_versions() const {
+  return std::accumulate(sources.begin(), sources.end(), int64_t{0},
+                         [](int64_t sum, const auto& source) { return sum + source->schema_version; });
 }
 
 FormatContext SourcePlan::format_context() const {

@@ -81,6 +81,8 @@ struct PipelinePlan {
   // Equal for files that make the same rows and errors of the same events: columns, CHECKs, format options,
   // views and queries go in; names of servers, paths, intervals and comments do not. Never negative.
   int64_t hash() const;
+  // Rises when a registry tells a later version of a schema that columns were derived from: the sum of them.
+  int64_t schema_versions() const;
   const SourcePlan* source(const std::string& name) const;
 };
 

@@ -200,6 +200,10 @@ void PartitionWorkers::work() {
       bool progress = false;
       bool ended = false;
       Status status = guarded([&] { return step(open_tasks[i], timeout, chains, progress, ended); });
+      if (status.code() == Code::schema_changed) {
+        state_.drain(status.with_context(state_.set.sources[open_tasks[i]->source]->table.name));
+        break;
+      }
       if (!status.ok()) {
         state_.fail(status.with_context(state_.set.sources[open_tasks[i]->source]->table.name));
         break;

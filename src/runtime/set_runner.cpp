@@ -78,6 +78,8 @@ class Attempt {
 
   // After run() gave ok: the share of a group changed, so another attempt has to follow.
   bool drained() const { return state_.draining(); }
+  // Not ok: the next attempt needs another plan.
+  Status drain_reason() const { return state_.drain_reason(); }
 
  private:
   const Clock& clock() const { return *state_.options.clock; }
@@ -439,7 +441,7 @@ Status run_set(const PipelinePlan& plan, const SetPlan& set, const RunOptions& o
       Attempt attempt(plan, set, options, stats, stop, sources, budgets);
       Status ended = attempt.run();
       again = attempt.drained();
-      return ended;
+      return ended.ok() ? attempt.drain_reason() : ended;
     });
     // A worker that left its group at every restart would set all the others going, and they it.
     for (auto& source : sources) {

@@ -74,8 +74,17 @@ struct SetState {
   const SetTables* tables = nullptr;  // outlives the workers
 
   bool stopping() const { return stop_requested || failed_ || draining_; }
-  // The share of a source that is read in a group changes: end this attempt as a stop does, then go on.
-  void drain() { draining_ = true; }
+  // The share of a source that is read in a group changes, or (with a reason) the columns do: end this
+  // attempt as a stop does, so that what was read is committed, then go on.
+  void drain(Status reason = {}) {
+    std::lock_guard lock(mutex_);
+    if (drain_reason_.ok()) drain_reason_ = std::move(reason);
+    draining_ = true;
+  }
+  Status drain_reason() const {
+    std::lock_guard lock(mutex_);
+    return drain_reason_;
+  }
   bool draining() const { return draining_; }
   // The first failure wins and stops every thread of the attempt.
   void fail(Status status) {
@@ -92,6 +101,7 @@ struct SetState {
  private:
   mutable std::mutex mutex_;
   Status failure_;
+  Status drain_reason_;
   std::atomic<bool> failed_{false};
   std::atomic<bool> draining_{false};
 };
