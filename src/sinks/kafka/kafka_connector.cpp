@@ -1,8 +1,8 @@
 #include "sinks/kafka/kafka_connector.h"
 
 #include "clients/kafka_client.h"
+#include "sinks/kafka/kafka_message.h"
 #include "sinks/kafka/kafka_sink.h"
-#include "sinks/kafka/message_columns.h"
 
 namespace weir {
 namespace {
@@ -35,7 +35,7 @@ Status check_options(const SinkContext& context) {
   if (topic.find_first_of(";,") != std::string::npos) {
     return Status::invalid("'topic' is '" + topic + "': a sink writes to one topic; see 'topic.from-column'");
   }
-  return KafkaMessageColumns::create(*context.schema, context.options).status();
+  return MessageColumns::create(*context.schema, kafka_message_columns(context.options)).status();
 }
 
 }  // namespace

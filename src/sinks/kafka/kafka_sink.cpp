@@ -6,7 +6,8 @@
 
 #include "base/environment.h"
 #include "clients/kafka_client.h"
-#include "sinks/kafka/message_columns.h"
+#include "sinks/kafka/kafka_message.h"
+#include "sinks/message_refusals.h"
 
 namespace weir {
 namespace {
@@ -32,15 +33,6 @@ struct RowPlace {
   int64_t row = 0;
 };
 
-struct Refusal {
-  std::shared_ptr<arrow::RecordBatch> row;
-  std::string message;
-};
-
-struct SealedMessages final : SealedRows {
-  std::vector<Refusal> refused;
-};
-
 KafkaClientSettings client_settings(const SinkContext& context) {
   KafkaClientSettings settings;
   settings.type = RD_KAFKA_PRODUCER;
@@ -56,7 +48,7 @@ KafkaClientSettings client_settings(const SinkContext& context) {
 
 class KafkaSink final : public Sink {
  public:
-  KafkaSink(SinkContext context, KafkaMessageColumns columns)
+  KafkaSink(SinkContext context, MessageColumns columns)
       : context_(std::move(context)),
         columns_(std::move(columns)),
         topic_(context_.options.string("topic")) {}
@@ -81,14 +73,14 @@ class KafkaSink final : public Sink {
   void close();
   Result<rd_kafka_topic_t*> topic(const std::string& name);
   Status send(RowPlace place);
-  Status enqueue(rd_kafka_topic_t* topic, const KafkaMessageParts& parts, RowPlace place);
+  Status enqueue(rd_kafka_topic_t* topic, const MessageParts& parts, RowPlace place);
   Status flush();
   Status send_again();
   void refuse(RowPlace place, std::string message);
   void release(int64_t batch);
 
   SinkContext context_;
-  KafkaMessageColumns columns_;
+  MessageColumns columns_;
   std::string topic_;
   std::string log_id_;
   int64_t sequence_ = 0;
@@ -100,7 +92,7 @@ class KafkaSink final : public Sink {
   int64_t next_batch_ = 0;
   std::vector<RowPlace> again_;  // rows of a refused request, in which one row may have been at fault
   bool alone_ = false;           // one message is in flight: its refusal is its own
-  std::vector<Refusal> refused_;
+  std::vector<MessageRefusal> refused_;
   Status failure_;
   int64_t rows_ = 0;
   int64_t bytes_ = 0;
@@ -180,7 +172,7 @@ void KafkaSink::refuse(RowPlace place, std::string message) {
   refused_.push_back({open_.at(place.batch).rows->Slice(place.row, 1), std::move(message)});
 }
 
-Status KafkaSink::enqueue(rd_kafka_topic_t* topic, const KafkaMessageParts& parts, RowPlace place) {
+Status KafkaSink::enqueue(rd_kafka_topic_t* topic, const MessageParts& parts, RowPlace place) {
   auto owned = std::make_unique<RowPlace>(place);
   while (true) {
     rd_kafka_headers_t* headers = nullptr;
@@ -224,12 +216,12 @@ Status KafkaSink::enqueue(rd_kafka_topic_t* topic, const KafkaMessageParts& part
 }
 
 Status KafkaSink::send(RowPlace place) {
-  Result<const KafkaMessageParts*> parts = columns_.parts(place.row);
+  Result<const MessageParts*> parts = columns_.parts(place.row);
   if (!parts.ok()) {
     refuse(place, parts.status().message());
     return {};
   }
-  Result<rd_kafka_topic_t*> target = topic((*parts)->topic.empty() ? topic_ : (*parts)->topic);
+  Result<rd_kafka_topic_t*> target = topic((*parts)->target.empty() ? topic_ : (*parts)->target);
   if (!target.ok() && target.status().code() != Code::exhausted && topic_.empty()) {
     refuse(place, target.status().message());
     return {};
@@ -294,30 +286,15 @@ Result<std::unique_ptr<SealedRows>> KafkaSink::seal() {
 
 Status KafkaSink::commit(const SealedRows& sealed, const CommitRequest& request) {
   const auto& messages = static_cast<const SealedMessages&>(sealed);
-  if (messages.refused.empty()) return {};
-  RefusedRows refused;
-  refused.log_id = log_id_;
-  refused.sequence = ++sequence_;
-  for (const PartitionRange& range : request.ranges) refused.app_ids.push_back(range.app_id);
-  std::vector<std::shared_ptr<arrow::RecordBatch>> rows;
-  for (const Refusal& refusal : messages.refused) {
-    rows.push_back(refusal.row);
-    refused.messages.push_back(refusal.message);
-  }
-  auto joined = arrow::ConcatenateRecordBatches(rows);
-  if (!joined.ok()) return Status::internal("Arrow: " + joined.status().ToString());
-  refused.rows = *joined;
-  if (!context_.store_refused) {
-    return Status::invalid("Kafka refused a row, and there is no error lake: " + refused.messages.front());
-  }
-  return context_.store_refused(refused);
+  return store_refusals(context_, "Kafka", messages, request, log_id_, ++sequence_);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Sink>> create_kafka_sink(SinkContext context) {
   WEIR_TRY(KafkaClient::check(client_settings(context)));
-  WEIR_ASSIGN(KafkaMessageColumns columns, KafkaMessageColumns::create(*context.schema, context.options));
+  WEIR_ASSIGN(MessageColumns columns,
+              MessageColumns::create(*context.schema, kafka_message_columns(context.options)));
   return std::unique_ptr<Sink>(std::make_unique<KafkaSink>(std::move(context), std::move(columns)));
 }
 

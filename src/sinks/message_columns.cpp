@@ -1,4 +1,4 @@
-#include "sinks/kafka/message_columns.h"
+#include "sinks/message_columns.h"
 
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
@@ -88,7 +88,7 @@ std::shared_ptr<arrow::RecordBatch> select(const arrow::RecordBatch& rows, const
   return arrow::RecordBatch::Make(arrow::schema(fields), rows.num_rows(), arrays);
 }
 
-void append_headers(const arrow::MapArray& maps, int64_t row, KafkaMessageParts& parts) {
+void append_headers(const arrow::MapArray& maps, int64_t row, MessageParts& parts) {
   for (int64_t i = maps.value_offset(row); i < maps.value_offset(row + 1); ++i) {
     std::optional<std::string> value;
     if (maps.items()->IsValid(i)) value = text_of(*maps.items(), i);
@@ -98,67 +98,72 @@ void append_headers(const arrow::MapArray& maps, int64_t row, KafkaMessageParts&
 
 }  // namespace
 
-Result<KafkaMessageColumns> KafkaMessageColumns::create(const arrow::Schema& schema, const Options& options) {
-  KafkaMessageColumns columns;
-  if (options.has("topic.from-column")) {
-    WEIR_ASSIGN(columns.topic_, column(schema, "topic.from-column", options.string("topic.from-column")));
-    if (!is_text(*schema.field(columns.topic_)->type())) {
-      return wrong_type(schema, "topic.from-column", columns.topic_, "STRING");
+Result<MessageColumns> MessageColumns::create(const arrow::Schema& schema, const MessageColumnNames& names) {
+  MessageColumns columns;
+  columns.target_word_ = names.target_word;
+  if (!names.target.empty()) {
+    const std::string option = names.target_word + ".from-column";
+    WEIR_ASSIGN(columns.target_, column(schema, option, names.target));
+    if (!is_text(*schema.field(columns.target_)->type())) {
+      return wrong_type(schema, option, columns.target_, "STRING");
     }
   }
-  if (options.has("headers.column")) {
-    WEIR_ASSIGN(columns.headers_, column(schema, "headers.column", options.string("headers.column")));
+  if (!names.headers.empty()) {
+    WEIR_ASSIGN(columns.headers_, column(schema, "headers.column", names.headers));
     if (!is_header_map(*schema.field(columns.headers_)->type())) {
       return wrong_type(schema, "headers.column", columns.headers_,
                         "MAP<STRING, STRING> or MAP<STRING, BYTES>");
     }
   }
-  if (options.has("timestamp.column")) {
-    WEIR_ASSIGN(columns.timestamp_, column(schema, "timestamp.column", options.string("timestamp.column")));
+  if (!names.timestamp.empty()) {
+    WEIR_ASSIGN(columns.timestamp_, column(schema, "timestamp.column", names.timestamp));
     if (schema.field(columns.timestamp_)->type()->id() != arrow::Type::TIMESTAMP) {
       return wrong_type(schema, "timestamp.column", columns.timestamp_, "TIMESTAMP or TIMESTAMP_LTZ");
     }
   }
-  for (const std::string& name : split_names(options.string("key.fields"))) {
+  for (const std::string& name : split_names(names.key)) {
     WEIR_ASSIGN(const int index, column(schema, "key.fields", name));
     columns.key_.push_back(index);
   }
-  const bool all = options.string("value.fields-include") == "ALL";
   for (int index = 0; index < schema.num_fields(); ++index) {
     const bool in_key = std::find(columns.key_.begin(), columns.key_.end(), index) != columns.key_.end();
-    if (index != columns.headers_ && (all || !in_key)) columns.value_.push_back(index);
+    if (index != columns.headers_ && !(names.value_without_key && in_key)) columns.value_.push_back(index);
   }
-  columns.raw_ = options.string("value.format") == "raw";
+  columns.raw_ = names.raw;
   if (columns.raw_) {
     std::vector<int>& value = columns.value_;
-    for (const int special : {columns.topic_, columns.timestamp_}) {
+    for (const int special : {columns.target_, columns.timestamp_}) {
       value.erase(std::remove(value.begin(), value.end(), special), value.end());
     }
     if (value.size() != 1 || !is_bytes(*schema.field(value[0])->type())) {
       return Status::invalid(
-          "'value.format' = 'raw' needs exactly one column of type STRING or BYTES beside those " +
-          std::string("that key, headers, topic and time come from, found ") + std::to_string(value.size()));
+          "'value.format' = 'raw' needs exactly one column of type STRING or BYTES beside those that "
+          "headers, " +
+          names.target_word + (names.target_word == "topic" ? ", key and time" : "") + " come from, found " +
+          std::to_string(value.size()));
     }
   }
   return columns;
 }
 
-void KafkaMessageColumns::use(const arrow::RecordBatch& rows) {
+void MessageColumns::use(const arrow::RecordBatch& rows) {
   rows_ = &rows;
   value_rows_ = select(rows, value_);
   if (!key_.empty()) key_rows_ = select(rows, key_);
 }
 
-Result<const KafkaMessageParts*> KafkaMessageColumns::parts(int64_t row) {
-  parts_.topic.clear();
+Result<const MessageParts*> MessageColumns::parts(int64_t row) {
+  parts_.target.clear();
   parts_.headers.clear();
   parts_.key.reset();
   parts_.timestamp_ms = 0;
-  if (topic_ >= 0) {
-    const arrow::Array& topics = *rows_->column(topic_);
-    if (topics.IsNull(row)) return Status::invalid("the column that names the topic is null");
-    parts_.topic = text_of(topics, row);
-    if (parts_.topic.empty()) return Status::invalid("the column that names the topic is empty");
+  if (target_ >= 0) {
+    const arrow::Array& targets = *rows_->column(target_);
+    if (targets.IsValid(row)) parts_.target = text_of(targets, row);
+    if (parts_.target.empty()) {
+      return Status::invalid("the column that names the " + target_word_ + " is " +
+                             (targets.IsNull(row) ? "null" : "empty"));
+    }
   }
   if (key_.size() == 1) {
     const arrow::Array& keys = *key_rows_->column(0);

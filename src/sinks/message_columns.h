@@ -1,4 +1,4 @@
-// Which columns of a row become a Kafka message's topic, key, headers, time and value.
+// Which columns of a row become a message's target (a topic or a subject), key, headers, time and value.
 #pragma once
 
 #include <arrow/type_fwd.h>
@@ -12,12 +12,22 @@
 #include <vector>
 
 #include "base/status.h"
-#include "config/options.h"
 
 namespace weir {
 
-struct KafkaMessageParts {
-  std::string topic;  // empty: the sink's own
+// Names of columns, empty for what does not come from one.
+struct MessageColumnNames {
+  std::string target_word = "topic";  // or "subject": what errors and the option '<word>.from-column' call it
+  std::string target;
+  std::string headers;
+  std::string timestamp;
+  std::string key;  // a list separated by ';'
+  bool value_without_key = false;
+  bool raw = false;  // the value is the one column that is left, else a JSON object
+};
+
+struct MessageParts {
+  std::string target;  // empty: the sink's own
   std::optional<std::string> key;
   std::optional<std::string> value;  // nothing: a tombstone
   std::vector<std::pair<std::string, std::optional<std::string>>> headers;
@@ -25,18 +35,19 @@ struct KafkaMessageParts {
 };
 
 // Made once for a schema; not thread-safe.
-class KafkaMessageColumns {
+class MessageColumns {
  public:
-  // invalid when an option names a column that is missing or of a type that cannot be used.
-  static Result<KafkaMessageColumns> create(const arrow::Schema& schema, const Options& options);
+  // invalid when a column is missing or of a type that cannot be used.
+  static Result<MessageColumns> create(const arrow::Schema& schema, const MessageColumnNames& names);
 
   // `rows` is of that schema, maybe with further columns behind it; it stays alive while parts() is called.
   void use(const arrow::RecordBatch& rows);
   // Of one row; valid until the next call. invalid when the row cannot be a message.
-  Result<const KafkaMessageParts*> parts(int64_t row);
+  Result<const MessageParts*> parts(int64_t row);
 
  private:
-  int topic_ = -1;
+  std::string target_word_;
+  int target_ = -1;
   int headers_ = -1;
   int timestamp_ = -1;
   bool raw_ = false;
@@ -46,7 +57,7 @@ class KafkaMessageColumns {
   const arrow::RecordBatch* rows_ = nullptr;
   std::shared_ptr<arrow::RecordBatch> key_rows_;
   std::shared_ptr<arrow::RecordBatch> value_rows_;
-  KafkaMessageParts parts_;
+  MessageParts parts_;
 };
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-#include "sinks/kafka/message_columns.h"
+#include "sinks/message_columns.h"
 
 #include <arrow/array.h>
 #include <arrow/builder.h>
@@ -9,6 +9,7 @@
 #include <map>
 
 #include "sinks/kafka/kafka_connector.h"
+#include "sinks/kafka/kafka_message.h"
 
 namespace weir {
 namespace {
@@ -53,8 +54,8 @@ std::shared_ptr<arrow::RecordBatch> two_rows() {
       schema(), 2, {*ids.Finish(), *names.Finish(), *bodies.Finish(), *tags.Finish(), *times.Finish()});
 }
 
-KafkaMessageParts parts(const Written& written, int64_t row) {
-  auto columns = KafkaMessageColumns::create(*schema(), options(written));
+MessageParts parts(const Written& written, int64_t row) {
+  auto columns = MessageColumns::create(*schema(), kafka_message_columns(options(written)));
   EXPECT_TRUE(columns.ok()) << columns.status().message();
   const auto rows = two_rows();
   columns->use(*rows);
@@ -72,15 +73,15 @@ std::string refused(const Written& written) {
   return status.message();
 }
 
-TEST(KafkaMessageColumns, ARowIsAJsonObjectWithoutKey) {
-  const KafkaMessageParts message = parts({{"topic", "t"}}, 1);
+TEST(MessageColumns, ARowIsAJsonObjectWithoutKey) {
+  const MessageParts message = parts({{"topic", "t"}}, 1);
   EXPECT_FALSE(message.key);
   EXPECT_EQ(message.value, R"({"id":2,"name":null,"body":null,"tags":null,"at":null})");
-  EXPECT_EQ(message.topic, "");
+  EXPECT_EQ(message.target, "");
   EXPECT_EQ(message.timestamp_ms, 0);
 }
 
-TEST(KafkaMessageColumns, OneKeyColumnIsItsTextAndSeveralAreAnObject) {
+TEST(MessageColumns, OneKeyColumnIsItsTextAndSeveralAreAnObject) {
   EXPECT_EQ(parts({{"topic", "t"}, {"key.fields", "name"}}, 0).key, "ä");
   EXPECT_EQ(parts({{"topic", "t"}, {"key.fields", "id"}}, 0).key, "1");
   EXPECT_EQ(parts({{"topic", "t"}, {"key.fields", "body"}}, 0).key, std::string("\x00\xff", 2));
@@ -88,32 +89,32 @@ TEST(KafkaMessageColumns, OneKeyColumnIsItsTextAndSeveralAreAnObject) {
   EXPECT_EQ(parts({{"topic", "t"}, {"key.fields", "name; id"}}, 1).key, R"({"name":null,"id":2})");
 }
 
-TEST(KafkaMessageColumns, HeadersTimeAndTopicComeFromColumns) {
+TEST(MessageColumns, HeadersTimeAndTopicComeFromColumns) {
   const Written written = {{"topic.from-column", "name"},
                            {"headers.column", "tags"},
                            {"timestamp.column", "at"},
                            {"key.fields", "id"},
                            {"value.fields-include", "EXCEPT_KEY"}};
-  const KafkaMessageParts message = parts(written, 0);
-  EXPECT_EQ(message.topic, "ä");
+  const MessageParts message = parts(written, 0);
+  EXPECT_EQ(message.target, "ä");
   ASSERT_EQ(message.headers.size(), 2u);
   EXPECT_EQ(message.headers[0].second, "1");
   EXPECT_EQ(message.headers[1].second, std::nullopt);
   EXPECT_EQ(message.timestamp_ms, 1);
   EXPECT_EQ(message.value, "{\"name\":\"ä\",\"body\":\"AP8=\",\"at\":\"1970-01-01T00:00:00.001500\"}");
-  auto columns = KafkaMessageColumns::create(*schema(), options(written));
+  auto columns = MessageColumns::create(*schema(), kafka_message_columns(options(written)));
   const auto rows = two_rows();
   columns->use(*rows);
   EXPECT_EQ(columns->parts(1).status().code(), Code::invalid) << "no topic";
 }
 
-TEST(KafkaMessageColumns, RawIsTheOneColumnThatIsLeft) {
+TEST(MessageColumns, RawIsTheOneColumnThatIsLeft) {
   const auto two = arrow::schema({arrow::field("id", arrow::int64()), arrow::field("body", arrow::binary())});
   const Options raw = options({{"topic", "t"},
                                {"value.format", "raw"},
                                {"key.fields", "id"},
                                {"value.fields-include", "EXCEPT_KEY"}});
-  auto columns = KafkaMessageColumns::create(*two, raw);
+  auto columns = MessageColumns::create(*two, kafka_message_columns(raw));
   ASSERT_TRUE(columns.ok()) << columns.status().message();
   const auto all = two_rows();
   const auto rows = arrow::RecordBatch::Make(two, 2, {all->column(0), all->column(2)});
@@ -122,7 +123,7 @@ TEST(KafkaMessageColumns, RawIsTheOneColumnThatIsLeft) {
   EXPECT_EQ((*columns->parts(1))->value, std::nullopt) << "null is a tombstone";
 }
 
-TEST(KafkaMessageColumns, WhatCannotBeMeantIsRefused) {
+TEST(MessageColumns, WhatCannotBeMeantIsRefused) {
   EXPECT_NE(refused({}).find("exactly one of 'topic'"), std::string::npos);
   EXPECT_NE(refused({{"topic", "a;b"}}).find("one topic"), std::string::npos);
   EXPECT_NE(refused({{"topic", "t"}, {"key.fields", "nam"}}).find("'name'"), std::string::npos);
