@@ -24,9 +24,8 @@ class Broker {
   virtual ~Broker() = default;  // answers what is in flight
   virtual const std::string& name() const = 0;
   virtual Status reserve(int64_t bytes) = 0;
-  // Sends the events that `stored` (empty, or one entry an event) does not hold yet, in order. The id of
-  // event i is "<key>:<i>"; no key: that of its CloudEvents source and id, if it has them. `answer` is called
-  // once.
+  // Sends the events that `stored` (empty, or one entry an event) does not hold yet, in order, each
+  // with its event_id() of event_text.h. `answer` is called once.
   virtual void send(std::vector<EdgeEvent> events, const std::string& key, std::vector<StoredEvent> stored,
                     std::function<void(BrokerAnswer)> answer) = 0;
 };

@@ -41,9 +41,9 @@ class KeyStore {
  public:
   virtual ~KeyStore() = default;
   // `folder`: of the embedded log's streams. `clock` outlives the store. Reads what is noted there.
-  static Result<std::shared_ptr<KeyStore>> open(
-      const std::string& folder, const Clock& clock,
-      std::chrono::seconds window = std::chrono::seconds(24 * 3600));
+  static Result<std::shared_ptr<KeyStore>> open(const std::string& folder, const Clock& clock,
+                                                std::chrono::seconds window = std::chrono::seconds(24 *
+                                                                                                   3600));
 
   virtual std::optional<KnownRequest> find(std::string_view key) = 0;
   // `answer` is called once, from any thread, when the note is durable. exhausted: the disk is full, or

@@ -1,0 +1,195 @@
+#include "edge/event_text.h"
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace weir {
+namespace {
+
+constexpr size_t kLongestSubject = 1024;  // NATS' control line ends at 4096, the id takes its share
+constexpr size_t kLongestTopic = 249;
+
+bool is_plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+// One value as part of a subject: dots stay, but no token is empty, and no system subject comes of it.
+void append_subject(std::string_view value, std::string& out) {
+  if (value.empty()) {
+    out += '_';
+    return;
+  }
+  const bool at_start = out.empty();
+  const size_t begin = out.size();
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '.') {
+      if (out.empty() || out.back() == '.') out += '_';
+      out += '.';
+    } else if (byte <= ' ' || byte == 0x7F || c == '*' || c == '>' || c == '$' || c == '/' || c == '\\') {
+      out += '_';
+    } else {
+      out += c;
+    }
+  }
+  if (out.back() == '.') out += '_';
+  if (at_start && out[begin] == '_') out[begin] = '-';  // "_INBOX." and the like are the server's
+}
+
+void append_topic(std::string_view value, std::string& out) {
+  for (const char c : value) out += is_plain(c) || c == '.' ? c : '_';
+  if (value.empty()) out += '_';
+}
+
+// http://www.isthe.com/chongo/tech/comp/fnv/: the same in every build, unlike std::hash.
+uint64_t fnv1a(std::string_view bytes) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
+Status unusable(std::string_view text, const char* why) {
+  return Status::invalid("'" + std::string(text) + "' " + why);
+}
+
+Status check_literal(std::string_view whole, std::string_view text, NameKind kind) {
+  if (kind == NameKind::text) return {};
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (kind == NameKind::topic && !is_plain(c) && c != '.') {
+      return unusable(whole, "can be no topic: letters, digits, '.', '_' and '-' only");
+    }
+    if (kind == NameKind::subject && (byte <= ' ' || byte == 0x7F || c == '*' || c == '>')) {
+      return unusable(whole, "can be no subject to publish to: no blanks, '*' or '>'");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+struct EventHeaders::State {
+  simdjson::ondemand::parser parser;
+  std::string buffer;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+EventHeaders::EventHeaders() : state_(std::make_unique<State>()) {}
+EventHeaders::~EventHeaders() = default;
+
+const std::vector<std::pair<std::string, std::string>>& EventHeaders::parse(std::string_view json) {
+  auto& [parser, buffer, headers] = *state_;
+  headers.clear();
+  if (json.size() <= 2) return headers;
+  buffer.assign(json);
+  buffer.reserve(json.size() + simdjson::SIMDJSON_PADDING);
+  simdjson::ondemand::document document;
+  if (parser.iterate(buffer.data(), json.size(), buffer.capacity()).get(document) != simdjson::SUCCESS) {
+    return headers;
+  }
+  simdjson::ondemand::object object;
+  if (document.get_object().get(object) != simdjson::SUCCESS) return headers;
+  for (auto entry : object) {
+    simdjson::ondemand::field field;
+    std::string_view name;
+    std::string_view value;
+    if (std::move(entry).get(field) != simdjson::SUCCESS) break;
+    if (field.unescaped_key().get(name) != simdjson::SUCCESS) break;
+    if (field.value().get_string().get(value) != simdjson::SUCCESS) continue;
+    headers.emplace_back(name, value);
+  }
+  return headers;
+}
+
+std::string_view header_value(const std::vector<std::pair<std::string, std::string>>& headers,
+                              std::string_view name) {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+Result<NameTemplate> NameTemplate::parse(std::string_view text, NameKind kind) {
+  NameTemplate result;
+  result.kind_ = kind;
+  size_t at = 0;
+  while (at < text.size()) {
+    const size_t open = text.find('{', at);
+    const std::string_view literal = text.substr(at, open == text.npos ? text.npos : open - at);
+    if (!literal.empty()) {
+      WEIR_TRY(check_literal(text, literal, kind));
+      result.parts_.push_back({Field::literal, std::string(literal)});
+    }
+    if (open == text.npos) break;
+    const size_t close = text.find('}', open);
+    if (close == text.npos) return unusable(text, "has a '{' without its '}'");
+    const std::string name(text.substr(open + 1, close - open - 1));
+    if (name != "stream" && name != "type" && name != "subject") {
+      return Status::invalid("'" + std::string(text) + "': there is no {" + name +
+                             "}; write {stream}, {type} or {subject}." +
+                             suggestion(name, {"stream", "type", "subject"}));
+    }
+    result.parts_.push_back(
+        {name == "stream" ? Field::stream : (name == "type" ? Field::type : Field::subject), ""});
+    at = close + 1;
+  }
+  if (kind == NameKind::subject) {
+    std::string sample;
+    for (const Part& part : result.parts_) sample += part.field == Field::literal ? part.text : "x";
+    if (sample.empty() || sample.front() == '.' || sample.back() == '.' || sample.find("..") != sample.npos) {
+      return unusable(text, "can be no subject: every part between dots needs a text");
+    }
+    if (sample.front() == '$' || sample.starts_with("_INBOX")) {
+      return unusable(text, "is one of the server's own subjects");
+    }
+  }
+  return result;
+}
+
+Result<std::string> NameTemplate::name(
+    const EdgeEvent& event, const std::vector<std::pair<std::string, std::string>>& headers) const {
+  std::string out;
+  for (const Part& part : parts_) {
+    if (part.field == Field::literal) {
+      out += part.text;
+      continue;
+    }
+    std::string_view value;
+    if (part.field == Field::stream) value = header_value(headers, "weir-stream");
+    if (part.field == Field::type) value = header_value(headers, "ce-type");
+    if (part.field == Field::subject) value = header_value(headers, "ce-subject");
+    if (value.empty() && part.field != Field::subject) value = event.subject;
+    switch (kind_) {
+      case NameKind::subject: append_subject(value, out); break;
+      case NameKind::topic: append_topic(value, out); break;
+      case NameKind::text: out += value; break;
+    }
+  }
+  const size_t longest = kind_ == NameKind::topic ? kLongestTopic : kLongestSubject;
+  if (kind_ != NameKind::text && out.size() > longest) {
+    return Status::invalid("the event's type or subject is too long for a name of at most " +
+                           std::to_string(longest) + " bytes");
+  }
+  if (kind_ == NameKind::topic && (out == "." || out == "..")) out = "_";
+  return out;
+}
+
+std::string event_id(std::string_view target, std::string_view key, size_t index, std::string_view payload,
+                     const std::vector<std::pair<std::string, std::string>>& headers) {
+  std::string id(target);
+  if (!key.empty()) {
+    char tail[48];
+    std::snprintf(tail, sizeof tail, ":%zu:%016llx", index, static_cast<unsigned long long>(fnv1a(payload)));
+    return id.append(" ").append(key).append(tail);
+  }
+  const std::string_view source = header_value(headers, "ce-source");
+  const std::string_view ce_id = header_value(headers, "ce-id");
+  if (source.empty() || ce_id.empty()) return "";
+  return id.append(" ce:").append(source).append(" ").append(ce_id);
+}
+
+}  // namespace weir
