@@ -14,6 +14,15 @@ using TopicCollection = KafkaOwned<rd_kafka_TopicCollection_t, rd_kafka_TopicCol
 
 constexpr int kStepMs = 50;
 
+AdminOptions admin_options(rd_kafka_t* handle, rd_kafka_admin_op_t operation,
+                           std::chrono::milliseconds timeout) {
+  AdminOptions options(rd_kafka_AdminOptions_new(handle, operation));
+  char words[256];
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(timeout.count()), words,
+                                            sizeof words);
+  return options;
+}
+
 std::vector<std::string> known_properties() {
   std::vector<std::string> names;
   const KafkaConf conf(rd_kafka_conf_new());
@@ -212,10 +221,7 @@ Result<std::vector<KafkaTopicInfo>> KafkaClient::describe(const std::vector<std:
   std::vector<const char*> names;
   for (const std::string& topic : topics) names.push_back(topic.c_str());
   const TopicCollection collection(rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
-  const AdminOptions options(rd_kafka_AdminOptions_new(handle_, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS));
-  char words[256];
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(timeout_.count()), words,
-                                            sizeof words);
+  const AdminOptions options = admin_options(handle_, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout_);
   const KafkaQueue queue(rd_kafka_queue_new(handle_));
   rd_kafka_DescribeTopics(handle_, collection.get(), options.get(), queue.get());
   WEIR_ASSIGN(const KafkaEvent event, wait_for(queue.get(), "cannot look up the topics"));
@@ -291,10 +297,7 @@ Result<std::vector<int64_t>> KafkaClient::list_offsets(const std::vector<KafkaPo
     rd_kafka_topic_partition_list_add(list.get(), position.topic.c_str(), position.partition)->offset =
         position.offset;
   }
-  const AdminOptions options(rd_kafka_AdminOptions_new(handle_, RD_KAFKA_ADMIN_OP_LISTOFFSETS));
-  char words[256];
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(timeout_.count()), words,
-                                            sizeof words);
+  const AdminOptions options = admin_options(handle_, RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout_);
   rd_kafka_error_destroy(rd_kafka_AdminOptions_set_isolation_level(
       options.get(),
       committed ? RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED : RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED));

@@ -309,6 +309,11 @@ Result<ParsedType> parse_type_text(const std::string& text) {
   return std::move(*parsed);
 }
 
+static const char* unit_digits(arrow::TimeUnit::type unit) {
+  static constexpr const char* kDigits[] = {"(0)", "(3)", "(6)", "(9)"};
+  return kDigits[static_cast<int>(unit)];
+}
+
 std::string sql_type(const arrow::DataType& type) {
   switch (type.id()) {
     case arrow::Type::BOOL: return "BOOLEAN";
@@ -330,10 +335,12 @@ std::string sql_type(const arrow::DataType& type) {
     case arrow::Type::BINARY_VIEW: return "BYTES";
     case arrow::Type::DATE32:
     case arrow::Type::DATE64: return "DATE";
-    case arrow::Type::TIME32: return "TIME(3)";
+    case arrow::Type::TIME32:
     case arrow::Type::TIME64:
-      return static_cast<const arrow::Time64Type&>(type).unit() == arrow::TimeUnit::NANO ? "TIME(9)"
-                                                                                         : "TIME(6)";
+      return std::string("TIME") + unit_digits(static_cast<const arrow::TimeType&>(type).unit());
+    case arrow::Type::FIXED_SIZE_BINARY:
+      return "BINARY(" + std::to_string(static_cast<const arrow::FixedSizeBinaryType&>(type).byte_width()) +
+             ")";
     case arrow::Type::NA: return "NULL";
     case arrow::Type::DECIMAL32:
     case arrow::Type::DECIMAL64:
@@ -344,9 +351,8 @@ std::string sql_type(const arrow::DataType& type) {
     }
     case arrow::Type::TIMESTAMP: {
       const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
-      static constexpr const char* kDigits[] = {"(0)", "(3)", "(6)", "(9)"};
       return std::string(timestamp.timezone().empty() ? "TIMESTAMP" : "TIMESTAMP_LTZ") +
-             kDigits[static_cast<int>(timestamp.unit())];
+             unit_digits(timestamp.unit());
     }
     case arrow::Type::LIST:
     case arrow::Type::LARGE_LIST:

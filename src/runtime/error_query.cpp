@@ -76,13 +76,11 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> query_errors(const PipelinePla
 
 Result<std::vector<int64_t>> set_aside_offsets(const PipelinePlan& plan, const SourcePlan& source,
                                                const std::string& partition, int64_t from, int64_t next) {
-  std::string quoted;
-  for (char c : partition) quoted += c == '\'' ? std::string("''") : std::string(1, c);
-  const std::string sql = "SELECT e.\"offset\" FROM errors.\"" + source.table.name +
-                          "\" AS e WHERE e.code = '" +
-                          std::string(error_code_name(ErrorCode::producer_paused)) + "' AND e.partition = '" +
-                          quoted + "' AND e.\"offset\" >= " + std::to_string(from) + " AND e.\"offset\" < " +
-                          std::to_string(next) + " ORDER BY e.\"offset\"";
+  const std::string code(error_code_name(ErrorCode::producer_paused));
+  const std::string sql =
+      "SELECT e.\"offset\" FROM errors.\"" + source.table.name + "\" AS e WHERE e.code = " + quoted(code) +
+      " AND e.partition = " + quoted(partition) + " AND e.\"offset\" >= " + std::to_string(from) +
+      " AND e.\"offset\" < " + std::to_string(next) + " ORDER BY e.\"offset\"";
   std::vector<int64_t> offsets;
   auto reader = bridge::query(error_tables(plan), sql);
   if (reader.status().code() == Code::not_found) return offsets;

@@ -39,7 +39,6 @@ SinkContext sink_context(const PipelinePlan& plan, const SinkPlan& sink, const C
   context.primary_key = sink.primary_key;
   context.storage = sink.storage;
   context.clock = &clock;
-  context.shared = plan.spec.settings.string("pipeline.workers") == "several";
   return context;
 }
 

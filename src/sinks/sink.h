@@ -137,7 +137,6 @@ struct SinkContext {
   Options options;
   std::map<std::string, std::string> storage;  // s3.* of options and settings, resolved
   const Clock* clock = nullptr;
-  bool shared = false;  // other workers run this pipeline too, with the same state.path
   // Objects that survive this process, of this sink alone: <state.path>/<pipeline>/sinks/<table>/. Not set
   // for checks.
   std::function<Result<std::unique_ptr<ObjectStore>>()> open_state;

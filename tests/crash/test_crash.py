@@ -20,7 +20,7 @@ from runner import SeedRun, Slot  # noqa: E402
 from workload import Table, load_workloads, plan  # noqa: E402
 
 
-def test_twenty_seeds(weir):
+def test_two_seeds_of_each_workload(weir):
     done = subprocess.run([sys.executable, str(HERE / "crash.py"), "--seeds", "20", "--weir", str(weir.path)],
                           capture_output=True, text=True, timeout=540)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -96,9 +96,6 @@ Result<ClickHouseType> clickhouse_type_for(const arrow::DataType& type, bool nul
 // that do not fit are refused when they are encoded. invalid: the message names both types and what to do.
 Status can_store(const arrow::DataType& type, const ClickHouseType& target);
 
-// SQL spelling of an Arrow type, for messages: "DECIMAL(12, 2)", "ROW<a BIGINT>".
-std::string dialect_type(const arrow::DataType& type);
-
 // One column of a block: where its values come from.
 struct ColumnTarget {
   std::string name;  // as the table has it: "n.a" for a flattened Nested

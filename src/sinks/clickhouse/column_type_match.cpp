@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/data_type.h"
 #include "sinks/clickhouse/column_type.h"
 #include "sinks/clickhouse/native_column.h"
 
@@ -64,8 +65,7 @@ Result<ClickHouseType> scalar_type_for(const arrow::DataType& type) {
     // A negative scale is whole numbers with zeros; no dialect type has one.
     if (decimal.scale() >= 0) return decimal_of(decimal.precision(), decimal.scale());
   }
-  return Status::invalid("no ClickHouse type holds " + dialect_type(type) +
-                         ": CAST it, for instance to STRING");
+  return Status::invalid("no ClickHouse type holds " + sql_type(type) + ": CAST it, for instance to STRING");
 }
 
 const ClickHouseType* named_column(const std::vector<TableColumn>& columns, const std::string& name) {
@@ -110,58 +110,6 @@ void match_flattened(const arrow::Field& field, int index, const std::vector<Tab
 }
 
 }  // namespace
-
-std::string dialect_type(const arrow::DataType& type) {
-  switch (type.id()) {
-    case arrow::Type::BOOL: return "BOOLEAN";
-    case arrow::Type::INT8: return "TINYINT";
-    case arrow::Type::INT16: return "SMALLINT";
-    case arrow::Type::INT32: return "INT";
-    case arrow::Type::INT64: return "BIGINT";
-    case arrow::Type::FLOAT: return "FLOAT";
-    case arrow::Type::DOUBLE: return "DOUBLE";
-    case arrow::Type::DATE32: return "DATE";
-    case arrow::Type::STRING:
-    case arrow::Type::LARGE_STRING:
-    case arrow::Type::STRING_VIEW: return "STRING";
-    case arrow::Type::BINARY:
-    case arrow::Type::LARGE_BINARY:
-    case arrow::Type::BINARY_VIEW: return "BYTES";
-    case arrow::Type::FIXED_SIZE_BINARY:
-      return "BINARY(" + std::to_string(static_cast<const arrow::FixedSizeBinaryType&>(type).byte_width()) +
-             ")";
-    case arrow::Type::TIME32:
-      return "TIME(" + std::to_string(unit_digits(static_cast<const arrow::Time32Type&>(type).unit())) + ")";
-    case arrow::Type::TIME64:
-      return "TIME(" + std::to_string(unit_digits(static_cast<const arrow::Time64Type&>(type).unit())) + ")";
-    case arrow::Type::TIMESTAMP: {
-      const auto& moment = static_cast<const arrow::TimestampType&>(type);
-      return std::string(moment.timezone().empty() ? "TIMESTAMP(" : "TIMESTAMP_LTZ(") +
-             std::to_string(unit_digits(moment.unit())) + ")";
-    }
-    case arrow::Type::LIST:
-    case arrow::Type::LARGE_LIST:
-    case arrow::Type::FIXED_SIZE_LIST:
-      return "ARRAY<" + dialect_type(*static_cast<const arrow::BaseListType&>(type).value_type()) + ">";
-    case arrow::Type::MAP: {
-      const auto& map = static_cast<const arrow::MapType&>(type);
-      return "MAP<" + dialect_type(*map.key_type()) + ", " + dialect_type(*map.item_type()) + ">";
-    }
-    case arrow::Type::STRUCT: {
-      std::string out;
-      for (const auto& field : type.fields()) {
-        out += (out.empty() ? "" : ", ") + field->name() + " " + dialect_type(*field->type());
-      }
-      return "ROW<" + out + ">";
-    }
-    default: break;
-  }
-  if (arrow::is_decimal(type.id())) {
-    const auto& decimal = static_cast<const arrow::DecimalType&>(type);
-    return "DECIMAL(" + std::to_string(decimal.precision()) + ", " + std::to_string(decimal.scale()) + ")";
-  }
-  return type.ToString();
-}
 
 Result<ClickHouseType> clickhouse_type_for(const arrow::DataType& type, bool nullable) {
   switch (type.id()) {

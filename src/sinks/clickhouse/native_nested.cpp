@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/data_type.h"
 #include "sinks/clickhouse/native_column.h"
 
 namespace weir {
@@ -253,7 +254,7 @@ std::string hint_for(const arrow::DataType& type, const ClickHouseType& target) 
 }
 
 Status mismatch(const arrow::DataType& type, const ClickHouseType& target, const std::string& hint) {
-  return Status::invalid(dialect_type(type) + " cannot be stored in " + target.to_string() + ": " + hint);
+  return Status::invalid(sql_type(type) + " cannot be stored in " + target.to_string() + ": " + hint);
 }
 
 Result<Column> make_tuple(const arrow::StructType& type, const ClickHouseType& target, bool null_fits,

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "config/data_type.h"
 #include "sinks/sink.h"
 
 namespace weir {
@@ -79,7 +80,7 @@ Result<TablePattern> parse_table_pattern(const std::string& text, const arrow::S
   }
   if (field->type()->id() != arrow::Type::STRING) {
     return Status::invalid("'table': the column '" + pattern.column + "' has the type " +
-                           dialect_type(*field->type()) + ", expected STRING: cast it in the query");
+                           sql_type(*field->type()) + ", expected STRING: cast it in the query");
   }
   return pattern;
 }
