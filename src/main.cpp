@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "clients/schema_registry_client.h"
 #include "formats/formats.h"
+#include "formats/payload_stage.h"
 #include "sinks/sinks.h"
 #include "sources/sources.h"
 
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
   weir::Registry registry{weir::all_sources(),
                           weir::all_sinks(),
                           weir::all_formats(),
-                          {weir::schema_registry_option_specs(), weir::open_schema_lookup}};
+                          {weir::schema_registry_option_specs(), weir::open_schema_lookup},
+                          {weir::payload_option_specs(), weir::check_payload_options}};
   return weir::run_command_line(argc, argv, registry);
 }

@@ -94,6 +94,9 @@ int connectors(const Arguments& arguments, const Registry& registry) {
   for (const auto& sink : registry.sinks) entries.push_back({"sink", sink.name, sink.summary, &sink.options});
   for (const auto& format : registry.formats)
     entries.push_back({"format", format.name, format.summary, &format.options});
+  entries.push_back({"options", "payload",
+                     "of every source table: decompresses and unwraps payloads (formats/envelopes.md)",
+                     &registry.payloads.options});
   entries.push_back({"options", "error-budget",
                      "of every source table: pauses what gives too many bad events (error-budgets.md)",
                      &error_budget_option_specs()});

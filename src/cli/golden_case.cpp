@@ -43,7 +43,7 @@ void read_from_file(TableSpec& table, const fs::path& input, const Registry& reg
   auto written = std::move(table.options);
   table.options.clear();
   for (auto& [name, value] : written) {
-    bool of_format = name == "format";
+    bool of_format = name == "format" || name.starts_with("payload.");
     for (const FormatInfo& format : registry.formats)
       of_format = of_format || name.starts_with(format.name + ".");
     if (of_format) table.options[name] = value;

@@ -93,11 +93,16 @@ class Planner {
     if (source->format->uses_registry) {
       specs.insert(specs.end(), registry_.schemas.options.begin(), registry_.schemas.options.end());
     }
+    specs.insert(specs.end(), registry_.payloads.options.begin(), registry_.payloads.options.end());
     const auto& budget_specs = error_budget_option_specs();
     specs.insert(specs.end(), budget_specs.begin(), budget_specs.end());
     const size_t problems = diagnostics_.entries().size();
     source->options = validate_options("connector '" + connector.name + "' with format '" + format_name + "'",
                                        specs, table.options, table.location, diagnostics_);
+    if (diagnostics_.entries().size() == problems) {
+      const Status payloads = registry_.payloads.check(source->options);
+      if (!payloads.ok()) diagnostics_.error(table.location, payloads.message());
+    }
     if (diagnostics_.entries().size() == problems)
       source->error_budget = plan_error_budget(source->options, plan_->spec.settings, diagnostics_);
     if (diagnostics_.entries().size() > problems || !describe_columns(*source, table)) return;
@@ -470,7 +475,8 @@ int64_t PipelinePlan::hash() const {
   for (const auto& source : sources) {
     mix("source " + source->table.name + " " + source->format->name);
     for (const auto& [name, value] : source->table.options) {
-      if (name.starts_with(source->format->name + ".")) mix(name + "=" + value.text);
+      if (name.starts_with(source->format->name + ".") || name.starts_with("payload."))
+        mix(name + "=" + value.text);
     }
   }
   for (const ViewSpec& view : spec.views) mix("view " + view.name + " " + view.query);

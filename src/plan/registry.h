@@ -21,11 +21,18 @@ struct SchemaLookupInfo {
   std::function<Result<std::shared_ptr<SchemaLookup>>(const Options&, const std::string& folder)> create;
 };
 
+// What is done to a payload before it is decoded: the payload.* options of every source table.
+struct PayloadInfo {
+  std::vector<OptionSpec> options;
+  std::function<Status(const Options&)> check;  // invalid: options that contradict each other
+};
+
 struct Registry {
   std::vector<SourceConnector> sources;
   std::vector<SinkConnector> sinks;
   std::vector<FormatInfo> formats;
   SchemaLookupInfo schemas;
+  PayloadInfo payloads;
 
   const SourceConnector* source(const std::string& name) const;
   const SinkConnector* sink(const std::string& name) const;

@@ -36,17 +36,72 @@ void InsertCounts::add(const InsertCounts& other) {
 
 Result<std::unique_ptr<EventProcessor>> EventProcessor::create(const SourcePlan& source,
                                                                std::vector<InsertPlan*> inserts) {
+  WEIR_ASSIGN(auto payloads, PayloadStage::create(source.options));
   WEIR_ASSIGN(auto decoder, source.format->create(source.format_context()));
-  return std::unique_ptr<EventProcessor>(new EventProcessor(source, std::move(inserts), std::move(decoder)));
+  return std::unique_ptr<EventProcessor>(
+      new EventProcessor(source, std::move(inserts), std::move(payloads), std::move(decoder)));
 }
 
 EventProcessor::EventProcessor(const SourcePlan& source, std::vector<InsertPlan*> inserts,
-                               std::unique_ptr<Decoder> decoder)
-    : source_(source), inserts_(std::move(inserts)), decoder_(std::move(decoder)) {}
+                               std::unique_ptr<PayloadStage> payloads, std::unique_ptr<Decoder> decoder)
+    : source_(source),
+      inserts_(std::move(inserts)),
+      payloads_(std::move(payloads)),
+      decoder_(std::move(decoder)) {}
 
 Result<ProcessedEvents> EventProcessor::process(const EventBatch& batch, size_t begin, size_t end,
                                                 const std::string& partition, const std::vector<bool>& active,
                                                 int64_t now_us) {
+  if (payloads_ == nullptr) return process_unwrapped(batch, begin, end, partition, active, now_us);
+  ProcessedEvents out;
+  out.rows.resize(inserts_.size());
+  out.counts.resize(inserts_.size());
+  while (begin < end) {
+    Unwrapped unwrapped = payloads_->unwrap(batch, begin, end);
+    begin = unwrapped.end;
+    const size_t count = unwrapped.batch.events.size();
+    WEIR_ASSIGN(auto part, process_unwrapped(unwrapped.batch, 0, count, partition, active, now_us));
+    for (ErrorRecord& record : part.errors) {
+      const int64_t shift = unwrapped.shift_of[record.event];
+      if (record.byte >= 0) record.byte = shift < 0 ? -1 : record.byte + shift;
+      record.event = unwrapped.event_of[record.event];
+    }
+    add_failed(std::move(unwrapped.errors), active, part);
+    out.errors.insert(out.errors.end(), std::make_move_iterator(part.errors.begin()),
+                      std::make_move_iterator(part.errors.end()));
+    for (size_t i = 0; i < inserts_.size(); ++i) {
+      out.counts[i].add(part.counts[i]);
+      if (part.rows[i] == nullptr) continue;
+      if (out.rows[i] == nullptr) {
+        out.rows[i] = std::move(part.rows[i]);
+        continue;
+      }
+      auto joined = arrow::ConcatenateRecordBatches({out.rows[i], part.rows[i]});
+      if (!joined.ok()) return arrow_status(joined.status());
+      out.rows[i] = *joined;
+    }
+  }
+  return out;
+}
+
+void EventProcessor::add_failed(std::vector<ErrorRecord> errors, const std::vector<bool>& active,
+                                ProcessedEvents& out) {
+  if (errors.empty()) return;
+  const auto count = static_cast<int64_t>(errors.size());
+  out.errors.insert(out.errors.end(), std::make_move_iterator(errors.begin()),
+                    std::make_move_iterator(errors.end()));
+  std::stable_sort(out.errors.begin(), out.errors.end(),
+                   [](const auto& a, const auto& b) { return a.event < b.event; });
+  for (size_t i = 0; i < inserts_.size(); ++i) {
+    if (!reads(i) || !active[i]) continue;
+    out.counts[i].read += count;
+    out.counts[i].errored += count;
+  }
+}
+
+Result<ProcessedEvents> EventProcessor::process_unwrapped(const EventBatch& batch, size_t begin, size_t end,
+                                                          const std::string& partition,
+                                                          const std::vector<bool>& active, int64_t now_us) {
   ProcessedEvents out;
   out.rows.resize(inserts_.size());
   out.counts.resize(inserts_.size());
@@ -93,22 +148,16 @@ Result<ProcessedEvents> EventProcessor::process_without(const std::vector<uint32
   }
   WEIR_ASSIGN(auto out, process(rest, 0, rest.events.size(), partition, active, now_us));
   for (ErrorRecord& record : out.errors) record.event = index_of_rest[record.event];
+  std::vector<ErrorRecord> paused;
   for (uint32_t event : set_aside) {
     ErrorRecord record;
     record.event = event;
     record.code = ErrorCode::producer_paused;
     record.message = "set aside undecoded: its producer is paused ('error-budget.by' = '" +
                      source_.options.string("error-budget.by") + "')";
-    out.errors.push_back(std::move(record));
+    paused.push_back(std::move(record));
   }
-  std::stable_sort(out.errors.begin(), out.errors.end(),
-                   [](const auto& a, const auto& b) { return a.event < b.event; });
-  const auto paused = static_cast<int64_t>(set_aside.size());
-  for (size_t i = 0; i < inserts_.size(); ++i) {
-    if (!reads(i) || !active[i]) continue;
-    out.counts[i].read += paused;
-    out.counts[i].errored += paused;
-  }
+  add_failed(std::move(paused), active, out);
   return out;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "formats/decoder.h"
+#include "formats/payload_stage.h"
 #include "plan/pipeline_plan.h"
 #include "schema/error_record.h"
 #include "schema/event_batch.h"
@@ -55,7 +56,14 @@ class EventProcessor {
 
  private:
   EventProcessor(const SourcePlan& source, std::vector<InsertPlan*> inserts,
-                 std::unique_ptr<Decoder> decoder);
+                 std::unique_ptr<PayloadStage> payloads, std::unique_ptr<Decoder> decoder);
+
+  // The same for events whose payloads are what the decoder takes.
+  Result<ProcessedEvents> process_unwrapped(const EventBatch& batch, size_t begin, size_t end,
+                                            const std::string& partition, const std::vector<bool>& active,
+                                            int64_t now_us);
+  // `errors` of events that came no further, in the order of the batch: they join `out`.
+  void add_failed(std::vector<ErrorRecord> errors, const std::vector<bool>& active, ProcessedEvents& out);
 
   bool reads(size_t insert) const;
   Result<std::shared_ptr<arrow::RecordBatch>> source_rows(const EventBatch& batch,
@@ -68,6 +76,7 @@ class EventProcessor {
 
   const SourcePlan& source_;
   std::vector<InsertPlan*> inserts_;
+  std::unique_ptr<PayloadStage> payloads_;  // null: payloads are decoded as they come
   std::unique_ptr<Decoder> decoder_;
   std::string cached_partition_;
   std::shared_ptr<arrow::Array> cached_partition_column_;
