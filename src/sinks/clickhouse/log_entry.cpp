@@ -121,13 +121,12 @@ Result<LogEntry> LogEntry::parse(std::string text) {
   if (line == std::string::npos) return damaged("no header");
   json header = json::parse(text.begin(), text.begin() + static_cast<ptrdiff_t>(line), nullptr, false);
   if (!header.is_object()) return damaged("the header is not JSON");
-  if (header.value("version", 0) != kFormatVersion) {
-    return Status::invalid("an entry of the sink log has format version " +
-                           std::to_string(header.value("version", 0)) + ", this Weir knows " +
-                           std::to_string(kFormatVersion));
-  }
   LogEntry entry;
   try {
+    if (const int version = header.at("version"); version != kFormatVersion) {
+      return Status::invalid("an entry of the sink log has format version " + std::to_string(version) +
+                             ", this Weir knows " + std::to_string(kFormatVersion));
+    }
     entry = read_header(header);
   } catch (const json::exception& error) {
     return damaged(error.what());
