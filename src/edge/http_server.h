@@ -29,7 +29,7 @@ struct HttpHead {
 
 struct HttpCall {
   HttpHead head;
-  std::string body;
+  std::string body;  // the bytes behind it are readable up to body.capacity(), at least 64 where there is any
 };
 
 struct HttpAnswer {
@@ -42,7 +42,10 @@ struct HttpAnswer {
 // RFC 9457: {"type": "about:blank", "title", "status", "detail", …}; `extra` is a JSON object's inside or "".
 HttpAnswer problem(int status, std::string_view title, std::string_view detail, std::string_view extra = "");
 
-// To be called once, from any thread.
+// 405 with the header Allow: "GET, HEAD".
+HttpAnswer method_not_allowed(std::string_view allowed);
+
+// To be called once, from any thread. Dropped without a call, the client is answered 500.
 using HttpRespond = std::function<void(HttpAnswer)>;
 
 struct HttpRoute {
@@ -50,11 +53,17 @@ struct HttpRoute {
   int64_t max_body_bytes = 1 << 20;
   // Looks at the head before the body is read: an answer refuses the request. May be empty. Any thread.
   std::function<std::optional<HttpAnswer>(const HttpHead&)> admit;
+  // The bound of this request's body, where it depends on the head. May be empty: max_body_bytes. Any thread.
+  std::function<int64_t(const HttpHead&)> max_body;
   // The call stays valid until `respond` was called. Must not block: what waits answers later. Any thread.
   std::function<void(std::shared_ptr<const HttpCall>, HttpRespond)> handle;
 };
 
-// For handlers that block: runs `answer` on a bounded pool; 503 when its queue is full.
+// For handlers that block: a HttpRoute::handle that runs `answer` on `threads` threads of its own, which end
+// when the last copy of the result is gone; 503 when `waiting` calls wait already.
+std::function<void(std::shared_ptr<const HttpCall>, HttpRespond)> blocking(
+    std::function<HttpAnswer(const HttpCall&)> answer, int threads = 2, size_t waiting = 256);
+
 struct HttpServerSettings {
   std::string host = "127.0.0.1";
   int port = 7080;  // 0: a free one
