@@ -299,20 +299,43 @@ Result<std::unique_ptr<LogReader>> LogReader::open(const std::string& folder, co
   return std::unique_ptr<LogReader>(std::move(reader));
 }
 
-Result<int64_t> log_offset_at(const std::string& folder, const std::string& stream, int partition,
-                              int64_t timestamp_us) {
+namespace {
+
+struct PartitionLook {
+  std::string path;
+  int64_t end = 0;
+  PartitionFiles files;
+};
+
+Result<PartitionLook> look_at(const std::string& folder, const std::string& stream, int partition) {
   WEIR_ASSIGN(const LogStreamInfo info, log_stream_info(folder, stream));
   if (partition < 0 || partition >= info.partitions) {
     return Status(Code::not_found, "stream '" + stream + "' has no partition " + std::to_string(partition));
   }
-  const std::string path = partition_folder(folder, stream, partition);
-  WEIR_ASSIGN(const auto durable, DurableEnd::open_readable(path + "/durable"));
-  const int64_t end = durable->load();
-  WEIR_ASSIGN(const PartitionFiles files, list_partition(path));
-  // From the newest segment back to the first that begins earlier: only that one is walked.
+  PartitionLook look;
+  look.path = partition_folder(folder, stream, partition);
+  WEIR_ASSIGN(const auto durable, DurableEnd::open_readable(look.path + "/durable"));
+  look.end = durable->load();
+  WEIR_ASSIGN(look.files, list_partition(look.path));
+  return look;
+}
+
+}  // namespace
+
+Result<int64_t> log_first_offset(const std::string& folder, const std::string& stream, int partition) {
+  WEIR_ASSIGN(const PartitionLook look, look_at(folder, stream, partition));
+  return look.files.segments.empty() ? look.end : look.files.segments.front();
+}
+
+Result<int64_t> log_offset_at(const std::string& folder, const std::string& stream, int partition,
+                              int64_t timestamp_us) {
+  WEIR_ASSIGN(const PartitionLook look, look_at(folder, stream, partition));
+  const int64_t end = look.end;
   int64_t found = end;
-  for (auto base = files.segments.rbegin(); base != files.segments.rend(); ++base) {
-    auto file = SegmentFile::open(segment_path(path, *base), false);
+  if (timestamp_us == INT64_MAX) return end;
+  // From the newest segment back to the first that begins earlier: only that one is walked.
+  for (auto base = look.files.segments.rbegin(); base != look.files.segments.rend(); ++base) {
+    auto file = SegmentFile::open(segment_path(look.path, *base), false);
     if (!file.ok() && file.status().code() == Code::not_found) break;
     if (!file.ok()) return file.status();
     SegmentScanner scan(**file, kSegmentHeaderBytes, *base);

@@ -28,6 +28,9 @@ class LogReader {
   virtual int64_t end() const = 0;    // offset after the last durable record
 };
 
+// The lowest offset that is still there.
+Result<int64_t> log_first_offset(const std::string& folder, const std::string& stream, int partition);
+
 // The first offset whose request was appended at or after `timestamp_us`, to the request; the end when there
 // is none.
 Result<int64_t> log_offset_at(const std::string& folder, const std::string& stream, int partition,
