@@ -43,9 +43,10 @@ void probe(const PipelinePlan& plan, int& code) {
   }
 }
 
-// "ok", and by name every sink that is not exactly once.
+// "ok", and by name what is not exactly once.
 void say_what_is_promised(const std::string& file, const PipelinePlan& plan) {
   std::printf("%s: ok\n", file.c_str());
+  for (const std::string& line : lossy_sources(plan)) std::printf("%s: %s\n", file.c_str(), line.c_str());
   for (const auto& sink : plan.sinks) {
     if (sink->schema == nullptr) continue;
     const std::string promised = sink->connector->guarantee(sink->options);
@@ -79,6 +80,17 @@ int check(const CheckArguments& arguments, const Registry& registry) {
 }
 
 }  // namespace
+
+std::vector<std::string> lossy_sources(const PipelinePlan& plan) {
+  std::vector<std::string> lines;
+  for (const auto& source : plan.sources) {
+    if (!source->connector->guarantee) continue;
+    const std::string promised = source->connector->guarantee(source->options);
+    if (promised.empty()) continue;
+    lines.push_back("'" + source->table.name + "' (" + source->connector->name + ") is " + promised);
+  }
+  return lines;
+}
 
 int check_connectors(const PipelinePlan& plan) {
   int code = kExitOk;

@@ -38,6 +38,9 @@ Result<std::unique_ptr<PipelinePlan>> try_load_pipeline(const std::string& file,
 // Problems are printed as file:line:column: error: words; gives the exit code.
 int check_connectors(const PipelinePlan& plan);
 
+// A line for each source that may lose events: "'orders' (nats) is at most once: …".
+std::vector<std::string> lossy_sources(const PipelinePlan& plan);
+
 // The commands: each adds its options to `app` and runs by callback, leaving its exit code in `exit`.
 void add_run_command(CLI::App& app, const Registry& registry, int& exit);
 void add_check_command(CLI::App& app, const Registry& registry, int& exit);

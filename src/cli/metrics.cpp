@@ -41,6 +41,8 @@ constexpr Counter kCounters[] = {
     {"weir_commits_total", "commits with positions", &PipelineStats::commits},
     {"weir_set_aside_total", "events of paused producers sent to the error lake undecoded",
      &PipelineStats::set_aside},
+    {"weir_dropped_total", "events that a source threw away before they were read: nobody took them in time",
+     &PipelineStats::dropped},
     {"weir_pauses_total", "how often an error budget has paused a source or a producer",
      &PipelineStats::pauses},
 };

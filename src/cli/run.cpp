@@ -247,6 +247,9 @@ int run(const RunArguments& arguments, const Registry& registry) {
     if (!opened.ok()) return report(opened.status().with_context("--metrics"));
     metrics = *std::move(opened);
   }
+  for (const auto& running : pipelines) {
+    for (const std::string& line : lossy_sources(*running->plan)) screen.log(running->name + ": " + line);
+  }
   std::atomic<size_t> running_count{pipelines.size()};
   const int64_t started_ns = clock.monotonic_ns();
   for (auto& running : pipelines) {

@@ -65,6 +65,10 @@ Json explain(const PipelinePlan& plan) {
                     {"format", source->format->name},
                     {"options", shown_options(source->options.values(), source->connector->options)},
                     {"columns", columns_of(*source->schema)}};
+      if (source->connector->guarantee) {
+        const std::string promised = source->connector->guarantee(source->options);
+        if (!promised.empty()) shown["guarantee"] = promised;
+      }
       shown["checks"] = Json::array();
       for (const CheckSpec& check : source->checks.checks) shown["checks"].push_back(check.expression);
       entry["sources"].push_back(std::move(shown));
@@ -121,6 +125,7 @@ std::string explain_text(const PipelinePlan& plan) {
       for (const auto& [name, value] : source["options"].items())
         out += " " + name + "=" + value.get<std::string>();
       out += "\n";
+      if (source.contains("guarantee")) out += "    " + source["guarantee"].get<std::string>() + "\n";
       for (const Json& check : source["checks"]) out += "    check: " + check.get<std::string>() + "\n";
     }
   }

@@ -260,6 +260,8 @@ Status PartitionWorkers::step(const std::shared_ptr<PartitionState>& task, milli
     back_off(*task, batch.status());
     return {};
   }
+  const int64_t dropped = task->reader->dropped();
+  state_.stats.dropped += dropped - std::exchange(task->dropped, dropped);
   if (task->backoff_ms != 0) {
     task->backoff_ms = 0;
     state_.stats.set_state("running");

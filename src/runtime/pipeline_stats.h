@@ -32,6 +32,7 @@ struct PipelineStats {
   std::atomic<int64_t> commits{0};
   std::atomic<int64_t> lag{-1};  // events (bytes for files) behind the heads; -1: unknown
 
+  std::atomic<int64_t> dropped{0};    // by sources that cannot make their senders wait, before they were read
   std::atomic<int64_t> pauses{0};     // how often an error budget has paused a source or a producer
   std::atomic<int64_t> set_aside{0};  // events sent to the error lake undecoded; again after a restart
 

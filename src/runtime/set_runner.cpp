@@ -103,6 +103,7 @@ class Attempt {
     context.batch_rows = static_cast<size_t>(state_.plan.spec.settings.integer("pipeline.batch-rows"));
     context.shared = state_.plan.spec.settings.string("pipeline.workers") == "several";
     context.clock = state_.options.clock;
+    context.log = state_.options.log;
     auto created = source.connector->create(std::move(context));
     if (!created.ok()) return created.status().with_context("source '" + source.table.name + "'");
     return created;

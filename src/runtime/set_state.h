@@ -39,6 +39,7 @@ struct PartitionState {
   std::vector<int64_t> set_aside;
   std::shared_ptr<PartitionReader> reader;
   int64_t backoff_ms = 0;
+  int64_t dropped = 0;  // of the reader, as counted so far
 };
 
 // See the invariants in set_runner.h.

@@ -31,6 +31,9 @@ class PartitionReader {
   virtual Status acknowledge(int64_t next) = 0;
   // Events (or bytes, for files) between the last poll and the head; -1 when unknown.
   virtual int64_t lag() const = 0;
+  // Events that came and were thrown away because nobody took them in time: only where the outside world
+  // cannot wait. Any thread.
+  virtual int64_t dropped() const { return 0; }
 };
 
 // A worker's place in a group that shares the partitions of one source out among processes (a Kafka consumer
@@ -78,6 +81,7 @@ struct SourceContext {
   size_t batch_rows = 8192;          // upper bound of events in a batch
   bool shared = false;               // other workers run this pipeline too (SET 'pipeline.workers')
   const Clock* clock = nullptr;
+  std::function<void(const std::string&)> log;  // one line for the operator; may be empty. Never a secret
 };
 
 struct SourceConnector {
@@ -87,6 +91,9 @@ struct SourceConnector {
   std::function<Result<std::unique_ptr<Source>>(SourceContext)> create;
   // `weir check --connect`: reachable, allowed, present? Fails fast.
   std::function<Status(const SourceContext&)> probe;
+  // Where the events cannot be read again, so that no sink can make up for it: "at most once: …" and why, one
+  // line. "" under all other options; may be absent.
+  std::function<std::string(const Options&)> guarantee = nullptr;
 };
 
 }  // namespace weir

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "clients/nats_connection.h"
+#include "sources/nats/core_source.h"
 #include "sources/nats/nats_consumer.h"
 #include "sources/nats/nats_group.h"
 #include "sources/nats/nats_reader.h"
@@ -142,8 +143,12 @@ class NatsSource final : public Source {
 std::vector<OptionSpec> nats_options() {
   using enum OptionType;
   std::vector<OptionSpec> specs = {
-      required(option("stream", string, "", "the JetStream stream to read")),
-      option("subject", string, ">", "only messages whose subject matches this filter"),
+      one_of("delivery", {"jetstream", "core"},
+             "'jetstream' reads a stream, exactly once; 'core' what is published while Weir listens, at most "
+             "once"),
+      option("stream", string, "", "the JetStream stream to read; required, but for 'delivery' = 'core'"),
+      option("subject", string, ">",
+             "only messages whose subject matches this filter; required for 'delivery' = 'core'"),
       option("durable", string, "",
              "name of the consumer; by default made of the pipeline's and the table's name"),
       option("scan.partitions", string, "",
@@ -164,6 +169,7 @@ std::vector<OptionSpec> nats_options() {
       option("fetch.batch", integer, "2000", "messages in one pull request; four requests overlap"),
       option("fetch.max-wait", duration, "50 ms", "how long a batch waits for more after its first message"),
   };
+  for (OptionSpec& spec : core_option_specs()) specs.push_back(std::move(spec));
   const std::vector<OptionSpec> connection = nats_connection_option_specs();
   specs.insert(specs.end(), connection.begin(), connection.end());
   return specs;
@@ -181,8 +187,23 @@ Result<std::vector<std::string>> partition_filters(const Options& options) {
   return filters;
 }
 
+bool is_core(const Options& options) { return options.string("delivery") == "core"; }
+
+Status check_stream_options(const Options& options) {
+  if (options.string("stream").empty()) {
+    return Status::invalid(
+        "connector 'nats' needs the option 'stream' (or 'delivery' = 'core' and 'subject')");
+  }
+  for (const OptionSpec& spec : core_option_specs()) {
+    if (options.has(spec.name)) return Status::invalid("'" + spec.name + "' needs 'delivery' = 'core'");
+  }
+  return {};
+}
+
 Result<std::unique_ptr<Source>> create_nats_source(SourceContext context) {
   const Options& options = context.options;
+  if (is_core(options)) return create_core_source(std::move(context));
+  WEIR_TRY(check_stream_options(options));
   WEIR_ASSIGN(std::vector<std::string> filters, partition_filters(options));
   const int64_t batch = options.integer("fetch.batch");
   if (batch < 1 || batch > 10'000) return Status::invalid("'fetch.batch' must be between 1 and 10000");
@@ -201,6 +222,8 @@ Result<std::unique_ptr<Source>> create_nats_source(SourceContext context) {
 }
 
 Status probe_nats(const SourceContext& context) {
+  if (is_core(context.options)) return probe_core(context);
+  WEIR_TRY(check_stream_options(context.options));
   WEIR_ASSIGN(const std::vector<std::string> filters, partition_filters(context.options));
   WEIR_ASSIGN(const std::unique_ptr<NatsConnection> connection, NatsConnection::connect(context.options));
   const std::string stream = context.options.string("stream");
@@ -211,7 +234,19 @@ Status probe_nats(const SourceContext& context) {
 }  // namespace
 
 SourceConnector nats_connector() {
-  return {"nats", "messages of a NATS JetStream stream", nats_options(), create_nats_source, probe_nats};
+  SourceConnector connector;
+  connector.name = "nats";
+  connector.summary = "messages of a NATS JetStream stream, or of core NATS at most once";
+  connector.options = nats_options();
+  connector.create = create_nats_source;
+  connector.probe = probe_nats;
+  connector.guarantee = [](const Options& options) -> std::string {
+    if (!is_core(options)) return "";
+    return "at most once: core NATS keeps nothing, so what is published while the pipeline does not listen, "
+           "or "
+           "was taken and not committed when it ends abruptly, is gone";
+  };
+  return connector;
 }
 
 }  // namespace weir

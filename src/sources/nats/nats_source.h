@@ -1,4 +1,5 @@
-// Connector 'nats': a JetStream stream, whole or cut into partitions by subject filters.
+// Connector 'nats': a JetStream stream, whole or cut into partitions by subject filters; or, with 'delivery'
+// = 'core', what is published on a subject (core_source.h).
 #pragma once
 
 #include "sources/source.h"
