@@ -10,7 +10,7 @@ namespace weir {
 
 struct MemoryRecords {
   std::vector<std::string> records;
-  Status next_append;      // fails the next append
+  Status next_append;                // fails the next append
   bool stored_all_the_same = false;  // although it fails
   bool readable = true;
 };
