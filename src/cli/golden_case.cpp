@@ -322,7 +322,10 @@ Result<std::unique_ptr<PipelinePlan>> load_case(const fs::path& folder, const fs
   WEIR_ASSIGN(auto as_written, try_load_pipeline(file.string(), registry, warnings));
   PipelineSpec spec = std::move(as_written->spec);
   for (TableSpec& table : spec.tables) {
-    if (registry.sink(table.connector) != nullptr) {
+    // A connector may be both; a table that no INSERT writes may still be a sink of one that is not.
+    const bool written = std::any_of(spec.inserts.begin(), spec.inserts.end(),
+                                     [&](const InsertSpec& insert) { return insert.table == table.name; });
+    if (written || registry.source(table.connector) == nullptr) {
       write_to_delta(table, work / "lake" / table.name);
       continue;
     }

@@ -125,6 +125,16 @@ def publish(url, stream, messages, subjects=None, config=None, **connect):
     with_jetstream(url, run, **connect)
 
 
+def stored(url, stream, **connect):
+    """All messages of a stream, in order, as (subject, payload, headers)."""
+    async def run(js):
+        count = (await js.stream_info(stream)).state.messages
+        subscription = await js.subscribe(">", stream=stream, ordered_consumer=True)
+        found = [await subscription.next_msg(timeout=10) for _ in range(count)]
+        return [(message.subject, message.data, dict(message.headers or {})) for message in found]
+    return with_jetstream(url, run, **connect)
+
+
 def login_by_creds(path):
     """nats-py's options for a creds file; nats-py itself would need the package nkeys for it."""
     blocks = Path(path).read_text().split("\n")

@@ -87,6 +87,7 @@ def test_guarantees_quotes_what_check_says(weir, tmp_path):
     words = " ".join(guarantees().split())
     for connector in ("'print'", "'blackhole'",
                       "'kafka', 'topic'='t', 'properties.bootstrap.servers'='127.0.0.1:1'",
+                      "'nats', 'url'='nats://127.0.0.1:1', 'stream'='S', 'subject'='a'",
                       "'clickhouse', 'url'='http://127.0.0.1:1', 'delivery'='at-least-once'"):
         (tmp_path / "p.sql").write_text(f"""
 CREATE TABLE s (a BIGINT) WITH ('connector' = 'generator', 'rows' = '1');

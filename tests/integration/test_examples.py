@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from case import column, publish, rows
+from case import column, publish, rows, stored
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
 FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
@@ -143,6 +143,16 @@ def test_kafka_to_kafka(on_kafka, kafka, topic):
     case.once()
     found = sorted((message.key(), json.loads(message.value())["order_id"]) for message in kafka.read(f"{topic}-new"))
     assert found == [(b"ada", 1), (b"bela", 5)] and case.errors() == WRONG
+
+
+def test_nats_to_nats(on_nats, shared_nats, topic):
+    publish(shared_nats.url, f"{topic}-new", [])
+    case = on_nats("nats-to-nats")
+    case.replace(stream=("'NEW_ORDERS'", f"'{topic}-new'"), subject=("'new-orders.'", f"'{topic}-new.'"))
+    case.once()
+    found = [(subject, json.loads(payload)["order_id"]) for subject, payload, _ in
+             stored(shared_nats.url, f"{topic}-new")]
+    assert found == [(f"{topic}-new.ada", 1), (f"{topic}-new.bela", 5)] and case.errors() == WRONG
 
 
 def test_nats_to_lake(on_nats, topic):

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from case import COLUMNS, column, event, publish
+from case import COLUMNS, column, event, publish, stored
 
 COUNT = 60
 # Rows are in the target, and the positions or the source's acknowledgement are not yet on their way.
 WORST = {"delta": "delta.after_authority_commit:1", "clickhouse": "clickhouse.after_insert:1",
-         "kafka": "runtime.after_sink:1", "print": "runtime.after_sink:1", "blackhole": "runtime.after_sink:1"}
+         "kafka": "runtime.after_sink:1", "nats": "runtime.after_sink:1", "print": "runtime.after_sink:1", "blackhole": "runtime.after_sink:1"}
 EXACTLY_ONCE = ("delta", "clickhouse")
 
 
@@ -49,6 +49,12 @@ class Target:
             kafka.create_topic(f"{self.topic}-out", partitions=2)
             return (f"'connector'='kafka', 'properties.bootstrap.servers'='{kafka.bootstrap}', "
                     f"'topic'='{self.topic}-out', 'key.fields'='id'")
+        if self.kind == "nats":
+            url = self.request.getfixturevalue("shared_nats").url
+            publish(url, f"{self.case.stream}-out", [])
+            # What the stream's duplicate window makes of repeats: test_nats_sink.py
+            return (f"'connector'='nats', 'url'='{url}', 'stream'='{self.case.stream}-out', "
+                    f"'subject'='{self.case.stream}-out.x', 'deduplicate'='false'")
         return f"'connector'='{self.kind}'"
 
     def ids(self):
@@ -60,6 +66,9 @@ class Target:
         if self.kind == "kafka":
             values = self.request.getfixturevalue("kafka").values(f"{self.topic}-out")
             return sorted(json.loads(value)["id"] for value in values)
+        if self.kind == "nats":
+            found = stored(self.request.getfixturevalue("shared_nats").url, f"{self.case.stream}-out")
+            return sorted(json.loads(payload)["id"] for _, payload, _ in found)
         return sorted(json.loads(line)["id"] for line in self.printed.splitlines() if line.startswith("{"))
 
 
