@@ -1,6 +1,8 @@
 #include "formats/formats.h"
 
+#include "formats/csv/csv_format.h"
 #include "formats/json/json_format.h"
+#include "formats/protobuf/protobuf_format.h"
 #include "formats/raw/raw_format.h"
 
 namespace weir {
@@ -9,6 +11,8 @@ const std::vector<FormatInfo>& all_formats() {
   static const std::vector<FormatInfo> formats = {
       json_format(),
       raw_format(),
+      csv_format(),
+      protobuf_format(),
   };
   return formats;
 }
