@@ -142,7 +142,7 @@ Result<bool> SegmentScanner::have(size_t size) {
   // A length that is not to be trusted costs no memory that the file does not have.
   WEIR_ASSIGN(const int64_t file_size, file_.size());
   if (file_size - after_ < static_cast<int64_t>(size)) return false;
-  buffer_.resize(std::max(size, kScanBytes));
+  buffer_.resize(std::max(size, static_cast<size_t>(std::min<int64_t>(file_size - after_, kScanBytes))));
   buffer_begin_ = after_;
   WEIR_ASSIGN(filled_, file_.read(after_, buffer_.data(), buffer_.size()));
   return filled_ >= size;
@@ -186,7 +186,7 @@ Result<bool> proves_durable(const SegmentFile& file, int64_t position, int64_t o
     const off_t data = ::lseek(file.descriptor(), position, SEEK_DATA);
     if (data < 0 && errno == ENXIO) break;
     if (data > position) position = data / 8 * 8;
-    bytes.resize(kScanBytes);
+    bytes.resize(static_cast<size_t>(std::min<int64_t>(size - position, kScanBytes)));
     WEIR_ASSIGN(const size_t got, file.read(position, bytes.data(), bytes.size()));
     if (got < kFrameHeaderBytes) break;
     const size_t last = got - kFrameHeaderBytes;
