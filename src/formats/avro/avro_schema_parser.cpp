@@ -17,6 +17,7 @@ using Json = nlohmann::json;
 
 constexpr size_t kMaxText = 16 << 20;
 constexpr int kMaxDepth = 64;
+constexpr int kMaxReferenceDepth = 500;
 constexpr size_t kMaxNodes = 100'000;
 constexpr int kMaxJsonDepth = 300;  // some levels of JSON for one of types
 constexpr int kMaxDefaultSteps = 1'000'000;
@@ -301,10 +302,26 @@ class SchemaParser {
       field->default_problem = encoder_.encode(*field->type, *json, field->default_bytes, 0);
       if (!field->default_problem.empty()) field->default_bytes.clear();
     }
+    std::set<const Node*> seen;
+    if (!shallow(*schema_->root_, seen, 0))
+      return Status::invalid("types refer to each other more than 500 deep");
     return SchemaHandle(std::move(schema_));
   }
 
  private:
+  // In the order in which others walk a schema.
+  static bool shallow(const Node& node, std::set<const Node*>& seen, int depth) {
+    if (depth > kMaxReferenceDepth) return false;
+    if (!seen.insert(&node).second) return true;
+    for (const Field& field : node.fields) {
+      if (!shallow(*field.type, seen, depth + 1)) return false;
+    }
+    for (const Node* child : node.children) {
+      if (!shallow(*child, seen, depth + 1)) return false;
+    }
+    return true;
+  }
+
   struct Default {
     Field* field;
     const Json* json;
