@@ -3,6 +3,7 @@
 #include <string>
 
 #include "formats/base64.h"
+#include "formats/excerpt.h"
 #include "formats/json/walk.h"
 #include "formats/number.h"
 #include "formats/scan.h"
@@ -10,25 +11,6 @@
 
 namespace weir::json {
 namespace {
-
-constexpr size_t kExcerptBytes = 40;
-
-// At most kExcerptBytes, cut between characters, without control characters.
-std::string excerpt(std::string_view text) {
-  size_t size = std::min(text.size(), kExcerptBytes);
-  while (size > 0 && size < text.size() && (text[size] & 0xC0) == 0x80) --size;
-  std::string result;
-  for (char c : text.substr(0, size)) {
-    static constexpr char kHex[] = "0123456789abcdef";
-    const unsigned char byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      result += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
-    } else {
-      result += c;
-    }
-  }
-  return size < text.size() ? result + "…" : result;
-}
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
