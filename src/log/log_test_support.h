@@ -65,6 +65,7 @@ struct LogFixture {
     return append({part(partition, payloads)}, std::move(key));
   }
 
+  // `payloads` must outlive the append.
   static LogPart part(int partition, const std::vector<std::string>& payloads) {
     LogPart part{partition, {}};
     for (const std::string& payload : payloads) {

@@ -209,11 +209,11 @@ TEST(LogWriter, TooMuchThatWaitsIsExhausted) {
   LogFixture log;
   log.settings.max_waiting_bytes = 2000;
   ASSERT_TRUE(log.open().ok());
-  const std::string payload(900, 'x');
+  const Texts payload{std::string(900, 'x')};
   std::atomic<int> stored{0}, refused{0}, other{0};
   const std::thread::id here = std::this_thread::get_id();
   for (int i = 0; i < 200; ++i) {
-    log.writer->append({LogFixture::part(0, {payload})}, {}, [&](Result<std::vector<LogAppended>> result) {
+    log.writer->append({LogFixture::part(0, payload)}, {}, [&](Result<std::vector<LogAppended>> result) {
       if (std::this_thread::get_id() == here) ++other;
       if (result.ok()) {
         ++stored;
@@ -273,9 +273,10 @@ TEST(LogKeys, ARepeatGetsTheSameOffsetsAlsoAfterARestart) {
 TEST(LogKeys, RepeatsInFlightAreStoredOnce) {
   LogFixture log;
   ASSERT_TRUE(log.open().ok());
+  const Texts payload{"a"};
   std::atomic<int> fresh{0}, repeated{0}, wrong{0};
   for (int i = 0; i < 64; ++i) {
-    log.writer->append({LogFixture::part(0, {"a"})}, {"same", 1},
+    log.writer->append({LogFixture::part(0, payload)}, {"same", 1},
                        [&](Result<std::vector<LogAppended>> result) {
                          if (!result.ok() || (*result)[0].first != 0) ++wrong;
                          if (result.ok()) ++((*result)[0].repeated ? repeated : fresh);
@@ -295,7 +296,8 @@ TEST(LogKeys, ARepeatCompletesWhatACrashLeftHalf) {
   ASSERT_TRUE(log.open().ok());
   ASSERT_TRUE(log.append({LogFixture::part(0, {"a", "b"})}, {"key", 5}).ok());  // as a crash may leave it
   ASSERT_TRUE(log.open().ok());
-  const std::vector<LogPart> whole = {LogFixture::part(2, {"c"}), LogFixture::part(0, {"a", "b"})};
+  const Texts two{"a", "b"}, one{"c"};
+  const std::vector<LogPart> whole = {LogFixture::part(2, one), LogFixture::part(0, two)};
   const auto completed = log.append(whole, {"key", 5});
   ASSERT_TRUE(completed.ok()) << completed.status().message();
   EXPECT_EQ((*completed)[0].partition, 2);
