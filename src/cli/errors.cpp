@@ -8,11 +8,13 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/edge_errors.h"
 #include "cli/payload_excerpt.h"
 #include "cli/row_text.h"
 #include "runtime/error_query.h"
 #include "runtime/replay.h"
 #include "schema/row_json.h"
+#include "server/unrouted.h"
 
 namespace weir {
 namespace {
@@ -22,6 +24,7 @@ struct Arguments {
   ErrorFilter filter;
   std::string format = "table";
   int64_t limit = 20;
+  std::string url;
 };
 
 // The columns that fit a screen; json and csv give all of them.
@@ -160,12 +163,14 @@ void add_errors_command(CLI::App& app, const Registry& registry, int& exit) {
   command->require_subcommand(1);
   command->footer(
       "Examples:\n  weir errors list orders.sql\n  weir errors show orders.sql --code wrong_type --limit 1\n"
-      "  weir errors count orders.sql\n  weir errors replay orders.sql --where \"code = 'wrong_type'\"");
+      "  weir errors count orders.sql\n  weir errors replay orders.sql --where \"code = 'wrong_type'\"\n"
+      "  weir errors replay weir.toml           events that no route took, by today's routes");
   using Action = int (*)(const Arguments&, const PipelinePlan&);
   auto add = [&](const char* name, const char* help, Action action) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* sub = command->add_subcommand(name, help);
-    sub->add_option("FILE", arguments->file, "pipeline file (.sql)")->required();
+    sub->add_option("FILE", arguments->file, "pipeline file (.sql), or weir.toml: events without a route")
+        ->required();
     sub->add_option("--source", arguments->filter.source, "only errors of this source");
     sub->add_option("--code", arguments->filter.code, "only this code, such as wrong_type");
     sub->add_option("--id", arguments->filter.id, "only the error with this id");
@@ -177,7 +182,23 @@ void add_errors_command(CLI::App& app, const Registry& registry, int& exit) {
     }
     if (action == show)
       sub->add_option("--limit", arguments->limit, "at most this many")->capture_default_str();
+    if (action == replay) {
+      sub->add_option("--url", arguments->url,
+                      "of the server that holds the log of weir.toml; empty: as its 'listen' says");
+    }
     sub->callback([arguments, action, &registry, &exit] {
+      if (arguments->file.ends_with(".toml")) {
+        auto config = load_edge_config(arguments->file);
+        if (!config.ok()) {
+          std::fprintf(stderr, "%s\n", config.status().message().c_str());
+          exit = exit_code(config.status());
+        } else if (action == replay) {
+          exit = replay_edge_errors(*config, arguments->filter, arguments->url);
+        } else {
+          exit = action(*arguments, *edge_error_plan(unrouted_settings(*config)));
+        }
+        return;
+      }
       auto plan = load_pipeline(arguments->file, registry);
       exit = plan.ok() ? action(*arguments, **plan) : exit_code(plan.status());
     });

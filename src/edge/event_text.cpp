@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/text.h"
+#include "edge/log_target.h"
 
 namespace weir {
 namespace {
@@ -43,13 +44,6 @@ void append_subject(std::string_view value, std::string& out) {
 void append_topic(std::string_view value, std::string& out) {
   for (const char c : value) out += is_plain(c) || c == '.' ? c : '_';
   if (value.empty()) out += '_';
-}
-
-// http://www.isthe.com/chongo/tech/comp/fnv/: the same in every build, unlike std::hash.
-uint64_t fnv1a(std::string_view bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
 }
 
 Status unusable(std::string_view text, const char* why) {
@@ -183,7 +177,7 @@ std::string event_id(std::string_view target, std::string_view key, size_t index
   std::string id(target);
   if (!key.empty()) {
     char tail[48];
-    std::snprintf(tail, sizeof tail, ":%zu:%016llx", index, static_cast<unsigned long long>(fnv1a(payload)));
+    std::snprintf(tail, sizeof tail, ":%zu:%016llx", index, static_cast<unsigned long long>(stable_hash(payload)));
     return id.append(" ").append(key).append(tail);
   }
   const std::string_view source = header_value(headers, "ce-source");
