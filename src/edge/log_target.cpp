@@ -17,7 +17,9 @@ class LogTarget final : public EventTarget {
 
   void publish(std::vector<EdgeEvent> events, RequestKey key,
                std::function<void(Result<std::vector<EdgePosition>>)> done) override {
-    writer_->append(parts_of(events, key), LogKey{std::move(key.key), key.fingerprint},
+    // Before the key is moved: it decides where events without one of their own go.
+    std::vector<LogPart> parts = parts_of(events, key);
+    writer_->append(std::move(parts), LogKey{std::move(key.key), key.fingerprint},
                     [done = std::move(done), name = name_](Result<std::vector<LogAppended>> appended) {
                       if (!appended.ok()) return done(appended.status());
                       std::vector<EdgePosition> positions;
