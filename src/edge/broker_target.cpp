@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/crash_point.h"
+
 namespace weir {
 namespace {
 
@@ -118,6 +120,7 @@ void BrokerTarget::publish(std::vector<EdgeEvent> events, RequestKey key, Done d
   begun_.begin();
   keys_->note(key.key, {key.fingerprint, false, {}},
               [this, shared, key, done = std::move(done)](const Status& status) {
+                crash_point("edge.after_begun");
                 if (status.ok()) {
                   send(std::move(*shared), key, {}, done);
                 } else {
@@ -135,6 +138,7 @@ void BrokerTarget::send(std::vector<EdgeEvent> events, const RequestKey& key, st
 }
 
 void BrokerTarget::sent(const RequestKey& key, BrokerAnswer answer, const Done& done) {
+  crash_point("edge.before_done");
   // Also after a failure: a repeat sends only what is missing.
   KnownRequest known{key.fingerprint, answer.status.ok(), answer.stored};
   auto shared = std::make_shared<BrokerAnswer>(std::move(answer));

@@ -128,6 +128,7 @@ class Replay {
       ++counts_.replayed;
       resolutions.push_back(std::move(resolution));
     }
+    crash_point("replay.before_note");
     WEIR_TRY(note(resolutions));
     crash_point("replay.after_resolved");
     return failure;
