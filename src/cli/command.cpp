@@ -69,6 +69,8 @@ int run_command_line(int argc, char** argv, const Registry& registry) {
   add_run_command(app, registry, exit);
   add_check_command(app, registry, exit);
   add_explain_command(app, registry, exit);
+  add_send_command(app, registry, exit);
+  add_serve_command(app, registry, exit);
   add_sql_command(app, registry, exit);
   add_errors_command(app, registry, exit);
   add_connectors_command(app, registry, exit);
