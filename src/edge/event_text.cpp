@@ -177,7 +177,8 @@ std::string event_id(std::string_view target, std::string_view key, size_t index
   std::string id(target);
   if (!key.empty()) {
     char tail[48];
-    std::snprintf(tail, sizeof tail, ":%zu:%016llx", index, static_cast<unsigned long long>(stable_hash(payload)));
+    std::snprintf(tail, sizeof tail, ":%zu:%016llx", index,
+                  static_cast<unsigned long long>(stable_hash(payload)));
     return id.append(" ").append(key).append(tail);
   }
   const std::string_view source = header_value(headers, "ce-source");
