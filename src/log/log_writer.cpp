@@ -125,6 +125,8 @@ class LogWriterImpl final : public LogWriter {
   void run();
   void commit(std::vector<Append>& round);
   Result<std::vector<LogAppended>> stage(const Append& append, int64_t now_us);
+  Result<bool> is_whole(const KeyEntry& known, const Append& append) const;
+  static std::vector<LogAppended> repeated(const KeyEntry& known);
   Status check(const Append& append) const;
   Status too_much_waits() const {
     return {Code::exhausted, "stream '" + settings_.stream + "': more than " +
@@ -233,6 +235,34 @@ void LogWriterImpl::run() {
   }
 }
 
+int64_t records_of(const KeyPart& part) { return part.last - part.first + 1; }
+
+// Whether all of a repeated request is stored, wherever: the stream may have more partitions now, over which
+// it would be spread in another way. What a crash left half can only be completed as it was begun.
+Result<bool> LogWriterImpl::is_whole(const KeyEntry& known, const Append& append) const {
+  int64_t stored = 0;
+  int64_t wanted = 0;
+  size_t same = 0;
+  for (const KeyPart& part : known.parts) stored += records_of(part);
+  for (const LogPart& part : append.parts) {
+    const auto count = static_cast<int64_t>(part.records.size());
+    wanted += count;
+    const KeyPart* there = known.part(part.partition);
+    if (there != nullptr && records_of(*there) == count) ++same;
+  }
+  if (stored == wanted) return true;
+  if (same == known.parts.size()) return false;
+  return Status(Code::conflict, "a part of the request under the idempotency key '" + append.key.key +
+                                    "' was stored before stream '" + info_.stream +
+                                    "' got more partitions: it cannot be completed. Send it under a new key");
+}
+
+std::vector<LogAppended> LogWriterImpl::repeated(const KeyEntry& known) {
+  std::vector<LogAppended> appended;
+  for (const KeyPart& part : known.parts) appended.push_back({part.partition, part.first, part.last, true});
+  return appended;
+}
+
 // Nothing is staged unless all of it has room.
 Result<std::vector<LogAppended>> LogWriterImpl::stage(const Append& append, int64_t now_us) {
   const KeyEntry* known = append.key.key.empty() ? nullptr : keys_.find(append.key.key, now_us);
@@ -243,6 +273,10 @@ Result<std::vector<LogAppended>> LogWriterImpl::stage(const Append& append, int6
   const auto stored = [&](const LogPart& part) {
     return known == nullptr ? nullptr : known->part(part.partition);
   };
+  if (known != nullptr) {
+    WEIR_ASSIGN(const bool whole, is_whole(*known, append));
+    if (whole) return repeated(*known);
+  }
   for (const LogPart& part : append.parts) {
     if (stored(part) != nullptr) continue;
     PartitionLog& partition = *partitions_[static_cast<size_t>(part.partition)];

@@ -70,7 +70,8 @@ class LogWriter {
   static Result<std::unique_ptr<LogWriter>> open(LogWriterSettings settings, const Clock& clock);
 
   virtual const LogStreamInfo& info() const = 0;
-  // Any thread. `done` is called once, from another thread, after fsync: one entry a part, in order. All
+  // Any thread. `done` is called once, from another thread, after fsync: one entry a part, in order (a repeat
+  // of what was stored before partitions were added: the parts of then). All
   // parts or none: exhausted (disk or max_waiting_bytes) when nothing was stored. Only a process that dies in
   // between leaves some parts; a repeat with the same key adds the others. already_exists: the key was used
   // with another fingerprint. The views in `parts` must stay valid until then.

@@ -163,6 +163,22 @@ TEST(LogWriter, AReaderBesideTheWriterSeesEverythingOnce) {
   for (int i = 0; i < 400; ++i) EXPECT_EQ(seen[static_cast<size_t>(i) * 2], std::to_string(i));
 }
 
+TEST(LogWriter, RoomIsReservedWhileSegmentsRoll) {
+  LogFixture log;
+  log.settings.segment_bytes = 4096;
+  ASSERT_TRUE(log.open().ok());
+  std::atomic<bool> done{false};
+  std::thread reserving([&] {
+    while (!done) EXPECT_TRUE(log.writer->reserve(3000).ok());
+  });
+  for (int i = 0; i < 200; ++i) EXPECT_TRUE(log.append(Texts{std::string(1000, 'x')}).ok());
+  done = true;
+  reserving.join();
+  const auto read = log.payloads();
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(read->size(), 200U);
+}
+
 TEST(LogWriter, PartitionsAreAddedNeverRemoved) {
   LogFixture log;
   ASSERT_TRUE(log.open().ok());
@@ -310,6 +326,24 @@ TEST(LogKeys, ARepeatCompletesWhatACrashLeftHalf) {
   EXPECT_TRUE((*again)[0].repeated && (*again)[1].repeated);
   EXPECT_EQ(log.payloads()->size(), 2U);
   EXPECT_EQ(log.payloads(0, 2)->size(), 1U);
+}
+
+TEST(LogKeys, ARepeatAfterPartitionsWereAddedIsStillOne) {
+  LogFixture log;
+  ASSERT_TRUE(log.open().ok());
+  ASSERT_TRUE(log.append(Texts{"a", "b"}, {"whole", 5}).ok());
+  ASSERT_TRUE(log.append(Texts{"c"}, {"half", 6}).ok());  // as a crash may leave two records
+  log.settings.partitions = 2;
+  ASSERT_TRUE(log.open().ok());
+  const Texts a{"a"}, b{"b"};
+  const auto again = log.append({LogFixture::part(1, a), LogFixture::part(0, b)}, {"whole", 5});
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  ASSERT_EQ(again->size(), 1U);
+  EXPECT_TRUE((*again)[0].repeated);
+  EXPECT_EQ((*again)[0].last, 1);
+  EXPECT_LOG_SAYS(log.append(Texts{"c", "d"}, {"half", 6}, 1).status(), Code::conflict, "more partitions");
+  EXPECT_EQ(log.payloads()->size(), 3U);
+  EXPECT_EQ(log.payloads(0, 1)->size(), 0U);
 }
 
 // ---- retention ----

@@ -213,38 +213,37 @@ Status PartitionLog::make_room(int64_t bytes) {
   return roll(kSegmentHeaderBytes + bytes);
 }
 
-Result<std::unique_ptr<SegmentFile>> PartitionLog::take_spare(int64_t bytes) {
-  const std::lock_guard lock(spare_mutex_);
-  if (spare_ == nullptr || spare_bytes_ < bytes) {
-    spare_.reset();
-    spare_bytes_ = std::max(settings_.segment_bytes, bytes);
-    WEIR_ASSIGN(spare_, SegmentFile::make_spare(settings_.folder + "/spare.new", spare_bytes_));
+Status PartitionLog::make_spare(int64_t bytes) {
+  if (spare_ != nullptr && spare_bytes_ >= bytes) return {};
+  spare_.reset();
+  spare_bytes_ = std::max(settings_.segment_bytes, bytes);
+  WEIR_ASSIGN(spare_, SegmentFile::make_spare(settings_.folder + "/spare.new", spare_bytes_));
+  return {};
+}
+
+// Gives the spare its name as the segment that begins at `base`.
+Result<std::unique_ptr<SegmentFile>> PartitionLog::begin_spare(int64_t base, int64_t bytes) {
+  const std::lock_guard lock(spare_mutex_);  // until it has its name: reserve() would make another under it
+  WEIR_TRY(make_spare(bytes));
+  const Status begun = spare_->begin(path_of(base), {settings_.stream_id, settings_.partition, base});
+  if (begun.ok()) {
+    room_ = spare_bytes_ - static_cast<int64_t>(kSegmentHeaderBytes);
+    return std::move(spare_);
   }
-  return std::move(spare_);
+  // Under its name it may survive a crash or not: only opening the log anew can tell.
+  broken_ = spare_->path() == path_of(base);
+  return begun;
 }
 
 Status PartitionLog::roll(int64_t bytes) {
-  WEIR_ASSIGN(std::unique_ptr<SegmentFile> next, take_spare(bytes));
-  const auto keep_spare = [&](Status status) {
-    const std::lock_guard lock(spare_mutex_);
-    spare_ = std::move(next);
-    return status;
-  };
   // The next one's first offset must not be there before all that comes before it is.
-  if (Status flushed = flush(); !flushed.ok()) return keep_spare(std::move(flushed));
+  WEIR_TRY(flush());
   crash_point("log.roll");
   const int64_t base = newest_.next_offset;
-  if (Status begun = next->begin(path_of(base), {settings_.stream_id, settings_.partition, base});
-      !begun.ok()) {
-    // Under its name it may survive a crash or not: only opening the log anew can tell.
-    broken_ = next->path() == path_of(base);
-    return keep_spare(std::move(begun));
-  }
+  WEIR_ASSIGN(std::unique_ptr<SegmentFile> next, begin_spare(base, bytes));
   if (file_ != nullptr) close_newest();
-  WEIR_ASSIGN(const int64_t size, next->size());
   file_ = std::move(next);
   newest_ = {base, base, kSegmentHeaderBytes, INT64_MIN, {}};
-  room_ = size - newest_.bytes;
   const std::lock_guard lock(mutex_);
   newest_base_ = base;
   newest_bytes_ = newest_.bytes;
@@ -305,12 +304,7 @@ Status PartitionLog::reserve(int64_t bytes) {
   bytes += kReserveSlack;
   if (bytes <= room_.load(std::memory_order_relaxed)) return {};
   const std::lock_guard lock(spare_mutex_);
-  bytes += static_cast<int64_t>(kSegmentHeaderBytes);
-  if (spare_ != nullptr && spare_bytes_ >= bytes) return {};
-  spare_.reset();
-  spare_bytes_ = std::max(settings_.segment_bytes, bytes);
-  WEIR_ASSIGN(spare_, SegmentFile::make_spare(settings_.folder + "/spare.new", spare_bytes_));
-  return {};
+  return make_spare(bytes + static_cast<int64_t>(kSegmentHeaderBytes));
 }
 
 LogWriter::Extent PartitionLog::extent() const {

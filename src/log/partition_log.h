@@ -77,7 +77,8 @@ class PartitionLog {
   Result<SegmentSummary> summarize(int64_t base) const;
   Status check_tail(const SegmentFile& file, const SegmentScanner& scan) const;
   Status rewrite(SegmentFile& file, int64_t from, int64_t to) const;
-  Result<std::unique_ptr<SegmentFile>> take_spare(int64_t bytes);
+  Status make_spare(int64_t bytes);  // under spare_mutex_
+  Result<std::unique_ptr<SegmentFile>> begin_spare(int64_t base, int64_t bytes);
   Status roll(int64_t bytes);
   void close_newest();
   void remember(const SummaryKey& key);
@@ -94,7 +95,7 @@ class PartitionLog {
   bool broken_ = false;
   std::atomic<int64_t> room_{0};  // in the newest segment
 
-  std::mutex spare_mutex_;
+  std::mutex spare_mutex_;              // guards the next two
   std::unique_ptr<SegmentFile> spare_;  // the next segment's room
   int64_t spare_bytes_ = 0;
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import gzip
+import http.client
+import json
 import os
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nats
@@ -13,6 +16,7 @@ from confluent_kafka import Producer
 from nats.errors import Error as NatsError
 
 from events import ref_of
+from log_segments import read_stream
 from oracle import Sent
 
 
@@ -185,6 +189,94 @@ class KafkaPublisher(Publisher):
 
     def delete(self):
         self.server.delete_topic(self.topic)
+
+
+class HttpPublisher(Publisher):
+    """Posts to `weir serve` from several threads until each request is answered with its positions; a repeated one
+    carries the same Idempotency-Key. Now and then one that was answered is sent again, as a proxy may do."""
+
+    THREADS = 4
+
+    def __init__(self, serve, stream, events, duration_ms, bursts, seed):
+        super().__init__(events, duration_ms, bursts)
+        self.serve, self.stream, self.seed = serve, stream, seed
+        self.dice = random.Random(seed)
+        self.requests = 0
+        self.stored = {}  # ref -> (partition, offset), by the answers
+
+    def create(self):
+        self.serve.start()
+
+    def publish(self):
+        with ThreadPoolExecutor(self.THREADS) as pool:
+            for due, burst in self._pauses():
+                time.sleep(max(0, due - time.monotonic()))
+                for _ in pool.map(self._until_stored, self._split(burst)):
+                    pass
+
+    def _split(self, burst):
+        """[(key, events, again)]: one that is no JSON goes alone, as bytes of another kind."""
+        requests, events = [], []
+        for event in burst:
+            if event.kind == "cut":
+                requests.append([event])
+                continue
+            events.append(event)
+            if len(events) >= self.dice.randint(1, 12):
+                requests.append(events)
+                events = []
+        if events:
+            requests.append(events)
+        for events in requests:
+            self.requests += 1
+            yield f"{self.seed}-{self.requests}", events, self.dice.random() < 0.1
+
+    def _until_stored(self, request):
+        key, events, again = request
+        first = self._post(key, events)
+        (place,) = first["positions"]
+        assert place["last"] - place["first"] + 1 == len(events), first
+        for number, event in enumerate(events):
+            self.stored[event.ref] = (place["partition"], place["first"] + number)
+        if again:
+            second = self._post(key, events)
+            assert second["positions"] == first["positions"], f"repeated: {first}, then {second}"
+
+    def _post(self, key, events):
+        type_ = "application/octet-stream" if events[0].kind == "cut" else "application/x-ndjson"
+        body = b"\n".join(event.payload for event in events)
+        deadline = time.monotonic() + 40
+        while True:
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", self.serve.port, timeout=5)
+                try:
+                    connection.request("POST", f"/v1/events/{self.stream}", body,
+                                       {"Content-Type": type_, "Idempotency-Key": key})
+                    answer = connection.getresponse()
+                    text = answer.read()
+                finally:
+                    connection.close()
+                if answer.status == 200:
+                    return json.loads(text)
+                if answer.status < 500:
+                    raise AssertionError(f"{answer.status}: {text[:300]}")
+                words = f"{answer.status}: {text[:300]}"
+            except (OSError, http.client.HTTPException) as error:
+                words = str(error)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"request {key} was not taken: {words}")
+            time.sleep(0.02)
+
+    def sent(self):
+        """What the answers told; the log must hold each event there and nothing else."""
+        held = {position: ref_of(payload)
+                for position, payload in read_stream(self.serve.log_folder, self.stream).items()}
+        told = {position: ref for ref, position in self.stored.items()}
+        missing = set(self.kind_of) - set(self.stored)
+        wrong = sorted(set(held.items()) ^ set(told.items()))
+        if missing or wrong:
+            raise AssertionError(f"the log and the answers differ: {wrong[:5]}, not answered: {sorted(missing)[:5]}")
+        return [Sent((str(partition), offset), ref, self.kind_of[ref]) for (partition, offset), ref in told.items()]
 
 
 class FilePublisher(Publisher):

@@ -14,8 +14,9 @@ from pathlib import Path
 import clickhouse
 import lake
 from oracle import Found, judge
-from publishers import FilePublisher, KafkaPublisher, NatsPublisher
+from publishers import FilePublisher, HttpPublisher, KafkaPublisher, NatsPublisher
 from servers import ClickHouseFront, KafkaServer, MinioServer, NatsServer, tied
+from weir_serve import WeirServe
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Outcome:
 # How the oracle names a place of a source, by `_weir_partition` and `_weir_offset`.
 _POSITIONS = {"nats": lambda _, offset: ("", offset),
               "kafka": lambda partition, offset: (partition.rsplit("/", 1)[1], offset),
+              "http": lambda partition, offset: (partition.rsplit("/", 1)[1], offset),
               "file": lambda partition, offset: (partition.rsplit("#", 1)[0], offset)}
 
 
@@ -89,6 +91,7 @@ class SeedRun:
         self.storage = None
         self.position = _POSITIONS[workload.source]
         self.clickhouse = None
+        self.serve = None
         self.logs = 0
 
     def run(self):
@@ -99,6 +102,9 @@ class SeedRun:
             self._run()
         except WeirFailure as failure:
             self.outcome.problems.append(str(failure))
+        finally:
+            if self.serve:
+                self.serve.close()
         self.outcome.seconds = time.monotonic() - started
         return self.outcome
 
@@ -128,6 +134,10 @@ class SeedRun:
             self.storage = minio.storage_options()
         if self.workload.source == "nats":
             self.places["nats_url"] = self.slot.server("nats").url
+        if self.workload.source == "http":
+            self.serve = WeirServe(self.weir, self.folder, name, self.plan.partitions,
+                                   self.plan.settings["segment_bytes"], self.environment)
+            self.places["log"] = self.serve.log_folder
         if self.workload.kafka:
             self.places["kafka_bootstrap"] = self.slot.server("kafka").bootstrap
         if self.workload.clickhouse:
@@ -158,6 +168,9 @@ class SeedRun:
         if self.workload.kafka:
             return KafkaPublisher(self.slot.server("kafka"), self.places["stream"], events, self.plan.publish_ms,
                                   self.plan.bursts, self.plan.partitions)
+        if self.serve:
+            return HttpPublisher(self.serve, self.places["stream"], events, self.plan.publish_ms, self.plan.bursts,
+                                 self.plan.seed)
         return FilePublisher(self.places["input"], events, self.plan.publish_ms, self.plan.bursts, self.plan.files,
                              self.plan.seed)
 
@@ -240,7 +253,7 @@ class SeedRun:
         faults = [threading.Thread(target=strike, args=restart, daemon=True) for restart in self.plan.restarts]
         for fault in faults:
             fault.start()
-        return faults
+        return faults + ([self.serve.strike(self.plan.serve_kills)] if self.serve else [])
 
     # ---- the play ------------------------------------------------------------------------------------------------
 
@@ -254,6 +267,10 @@ class SeedRun:
             play(publisher, faults)
         finally:
             self._finish(publisher, faults)
+        if self.serve:
+            self.serve.end()
+            self.outcome.kills += self.serve.kills
+            self.outcome.at_points += self.serve.at_points
         self._wait(self._start("run", self.pipeline, "--once", "--progress", "none"), [0])
         self.sent = publisher.sent()
         publisher.delete()

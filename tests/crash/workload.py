@@ -10,7 +10,7 @@ from events import BROKEN, Event
 FOLDER = Path(__file__).resolve().parent / "workloads"
 _SERVERS = ("nats", "minio", "kafka", "clickhouse")
 _FAULTS = {"kills", "kill_after_ms", "points", "point_ms", "lose_state_percent", "replay_kills", "replay_points",
-           "answers_percent", *(f"restart_{server}_percent" for server in _SERVERS)}
+           "answers_percent", "serve_kills", "serve_points", *(f"restart_{server}_percent" for server in _SERVERS)}
 # What may become of an INSERT into ClickHouse (ClickHouseFront.fault).
 _ANSWERS = ({"do": "drop", "when": "after"}, {"do": "drop", "when": "before"}, {"do": "fail", "code": 252},
             {"do": "fail", "code": 241}, {"do": "delay", "ms": 150}, {"do": "fail", "when": "after", "code": 159})
@@ -83,6 +83,7 @@ class Plan:
     lose_state: bool
     answers: list       # orders for ClickHouseFront.fault
     retention: str      # of a JetStream stream
+    serve_kills: list   # of `weir serve`
 
 
 def load_workloads():
@@ -119,7 +120,8 @@ def plan(workload, seed):
         lose_state=dice.randint(1, 100) <= faults.get("lose_state_percent", 0),
         answers=[{**dice.choice(_ANSWERS), "skip": dice.randint(0, 6), "count": dice.randint(1, 3)}
                  for _ in range(2) if dice.randint(1, 100) <= faults.get("answers_percent", 0)],
-        retention=dice.choice(workload.events.get("retention", ["limits"])))
+        retention=dice.choice(workload.events.get("retention", ["limits"])),
+        serve_kills=_kills(dice, faults.get("serve_kills", [0, 0]), faults.get("serve_points", [""]), [50, 400]))
 
 
 def _kills(dice, bounds, points, after_ms, point_ms=POINT_MS, workers=1):
