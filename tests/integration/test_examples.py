@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def test_a_readme_has_five_lines_and_the_file_is_accepted(weir, name):
     readme = (EXAMPLES / name / "README.md").read_text()
     assert len(readme.splitlines()) == 5 and readme.startswith("# ")
     commands = re.findall(r"`weir [^`]+`", readme)
-    assert commands and all(file.name in command for command in commands)
+    assert commands and all(file.name in command or command.startswith("`weir serve ") for command in commands)
     weir.run(["check", file.name], cwd=EXAMPLES / name)
 
 
@@ -160,6 +161,30 @@ def test_nats_to_lake(on_nats, topic):
     case.replace(subject=("'orders.>'", f"'{topic}.>'"))
     case.once()
     assert case.lake() == [1, 2, 4, 5] and case.errors() == WRONG
+
+
+def test_http_to_lake(example):
+    case = example("http-to-lake")
+    config = case.folder / "weir.toml"
+    config.write_text(config.read_text().replace("127.0.0.1:7080", "127.0.0.1:0"))
+    serve = case.weir.start(["serve", "--config", config], cwd=case.folder, stderr=subprocess.DEVNULL)
+    try:
+        url = serve.stdout.readline().split()[-1]
+        for repeated in (False, True):
+            done = subprocess.run(["curl", "--silent", "--data-binary", "@events.ndjson", "-H",
+                                   "Content-Type: application/x-ndjson", "-H", "Idempotency-Key: 1",
+                                   f"{url}/v1/events/orders"], cwd=case.folder, capture_output=True, check=True)
+            answer = json.loads(done.stdout)
+            assert (answer["events"], answer["repeated"]) == (5, repeated), answer
+        case.once()
+        assert case.lake() == [1, 2, 4, 5] and case.errors() == WRONG
+        serve.terminate()
+        assert serve.wait(30) == 0
+    finally:
+        if serve.poll() is None:
+            serve.kill()
+            serve.wait()
+        serve.stdout.close()
 
 
 def test_files_to_lake(example):
