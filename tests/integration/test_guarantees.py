@@ -4,6 +4,7 @@ import json
 
 import pytest
 from case import COLUMNS, column, event, publish, stored
+from edge import Edge
 
 COUNT = 60
 # Rows are in the target, and the positions or the source's acknowledgement are not yet on their way.
@@ -25,6 +26,12 @@ def source(kind, request, case, topic):
         kafka.produce(f"{topic}-in", messages)
         return (f"'connector'='kafka', 'properties.bootstrap.servers'='{kafka.bootstrap}', 'topic'='{topic}-in', "
                 "'format'='json'")
+    if kind == "http":
+        with Edge(case.weir, case.folder / "edge") as edge:
+            status, answer = edge.post("orders", b"\n".join(messages), "application/x-ndjson")
+            assert (status, answer["events"]) == (200, COUNT)
+            edge.stop()
+        return f"'connector'='http', 'path'='{case.folder}/edge/data/log', 'stream'='orders', 'format'='json'"
     if kind == "file":
         (case.folder / "in.ndjson").write_bytes(b"\n".join(messages) + b"\n")
         return f"'connector'='file', 'path'='{case.folder}/in.ndjson', 'format'='json'"
@@ -73,7 +80,7 @@ class Target:
 
 
 @pytest.mark.parametrize("to", WORST)
-@pytest.mark.parametrize("origin", ["nats", "kafka", "file", "generator"])
+@pytest.mark.parametrize("origin", ["nats", "kafka", "http", "file", "generator"])
 def test_after_a_kill(origin, to, request, case, topic, database):
     target = Target(to, request, case, topic, database)
     case.write("p.sql", case.settings("p") + (

@@ -50,10 +50,12 @@ Result<LogStreamInfo> find_stream(const Options& options) {
   }
   if (there.empty())
     there = " There is no log yet: is 'path' the folder 'log' in the data folder of weir serve?";
-  return Status(Code::not_found,
-                "the log in '" + path + "' has no stream '" + stream +
-                    "'. `weir serve` makes it once its weir.toml has a [[stream]] with name = \"" + stream +
-                    "\"." + there);
+  return Status(
+      Code::not_found,
+      "the log in '" + path + "' has no stream '" + stream +
+          "'. `weir serve` makes it when its weir.toml has a [[stream]] of that name, or, without any "
+          "[[stream]], at the first event." +
+          there);
 }
 
 class LogSource final : public Source {
