@@ -9,19 +9,16 @@ import urllib.request
 class Edge:
     """Listens on a free port, the same one after a restart; `kill()` is kill -9."""
 
-    def __init__(self, weir, folder, config="", server=""):
+    def __init__(self, weir, folder, config="", server="", errors=None):
         self.weir, self.folder = weir, folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config, self.server, self.port, self.process = config, server, 0, None
         self.file = folder / "weir.toml"
+        self.errors_path = errors or folder / "errors"
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def errors_path(self):
-        return self.folder / "errors"
 
     def write(self):
         self.file.write_text(f'[server]\nlisten = "127.0.0.1:{self.port}"\ndata = "{self.folder / "data"}"\n'

@@ -16,8 +16,8 @@ def edge(weir, tmp_path):
     """edge(config) starts `weir serve` and ends it after the test."""
     started = []
 
-    def start(config, server=""):
-        started.append(Edge(weir, tmp_path / f"edge{len(started)}", config, server).start())
+    def start(config, server="", errors=None):
+        started.append(Edge(weir, tmp_path / f"edge{len(started)}", config, server, errors).start())
         return started[-1]
     yield start
     for each in started:
@@ -173,6 +173,18 @@ def test_a_broker_that_is_away_and_comes_back(edge, nats, stream, eventually):
     assert [json.loads(message[2])["n"] for message in stored(nats.url, stream)] == [1, 2, 3]
 
 
+def test_a_broker_that_answers_too_late(edge, nats, stream, eventually):
+    make_stream(nats.url, stream)
+    server = edge(nats_target(nats.url, stream, more='timeout = "500 ms"') + route("nats:n"))
+    assert server.post("a", {"n": 1}, Idempotency_Key="1")[0] == 200
+    nats.pause()
+    status, answer = server.post("a", EVENTS, "application/x-ndjson", Idempotency_Key="2")
+    assert status == 503 and "did not answer in time" in answer["detail"]
+    nats.resume()
+    assert eventually(lambda: server.post("a", EVENTS, "application/x-ndjson", Idempotency_Key="2")[0] == 200)
+    assert len(stored(nats.url, stream)) == 4
+
+
 def test_what_the_broker_refuses_says_why(edge, shared_nats, kafka, stream, topic, eventually):
     make_stream(shared_nats.url, stream, max_msg_size=100)
     server = edge(nats_target(shared_nats.url, stream) + kafka_target(kafka.bootstrap, topic, 'timeout = "1 s"')
@@ -277,6 +289,18 @@ def test_the_error_lake_that_is_away_holds_nobody_up(edge, eventually):
     server.start()
     server.post("lost", {"n": 3})
     assert eventually(lambda: len(unrouted(server)) == 3)
+
+
+def test_the_error_lake_on_s3(edge, minio, bucket, eventually):
+    server = edge(DECLARED, f's3.endpoint = "{minio.url}"\ns3.access-key = "{minio.access_key}"\n'
+                            f's3.secret-key = "{minio.secret_key}"', errors=f"s3://{bucket}/errors")
+    assert server.post("lost", EVENTS, "application/x-ndjson")[0] == 202
+    assert eventually(lambda: counts(server.errors("count"))["unresolved"] == 3)
+    server.stop()
+    server.config += route("log:found", stream="lost")
+    server.write()
+    assert counts(server.errors("replay")) == {"replayed": 3, "resolved": 3, "failed": 0}
+    assert counts(server.errors("count")) == {"unresolved": 0, "resolved": 3, "total": 3}
 
 
 def test_a_replay_needs_the_servers_token(edge, weir, eventually):
