@@ -1,6 +1,9 @@
 #include "clients/schema_registry_client.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -335,6 +338,25 @@ TEST(SchemaRegistryOptions, WithoutAUrlThereAreFilesOnly) {
   std::ofstream(testing::TempDir() + "/a.avsc") << "\"int\"";
   EXPECT_EQ(*(*schemas)->file("a.avsc"), "\"int\"");
   EXPECT_EQ((*schemas)->file("missing.avsc").status().code(), Code::not_found);
+}
+
+// A server that takes the connection and never answers.
+TEST(SchemaRegistryOptions, ASlowServerIsGivenUp) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 8), 0);
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  const std::string url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  auto schemas = open_schema_lookup(options_of({{"url", url}, {"timeout", "50 ms"}, {"retries", "1"}}), ".");
+  ASSERT_TRUE(schemas.ok());
+  const auto schema = (*schemas)->by_id(1);
+  EXPECT_EQ(schema.status().code(), Code::unavailable);
+  EXPECT_NE(schema.status().message().find(url), std::string::npos) << schema.status().message();
+  close(listener);
 }
 
 }  // namespace

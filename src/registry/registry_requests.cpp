@@ -80,7 +80,7 @@ RegistryAnswer RegistryRequests::answer_version(const Route& route, const std::s
   const SubjectVersion one{subject, version, stored.id, stored.deleted};
   if (route.path.size() == 4) return described(route, one);
   if (route.path[4] == "schema") return {200, state_.schema(stored.id)->text};
-  if (route.path[4] == "referencedby") return json_answer(state_.referenced_by(subject, version));
+  if (route.path[4] == "referencedby") return json_answer(state_.referenced_by(subject, version, false));
   return no_resource();
 }
 

@@ -80,7 +80,8 @@ class RegistryRequests {
   std::variant<int32_t, RegistryAnswer> find_version(const Route& route, const std::string& subject,
                                                      bool deleted) const;
   Result<SchemaText> whole(const StoredSchema& schema) const;
-  std::optional<RegistryAnswer> referenced(const std::string& subject, int32_t version) const;
+  // An answer when the version cannot go: what is softly deleted needs its references, too.
+  std::optional<RegistryAnswer> referenced(const std::string& subject, int32_t version, bool permanent) const;
   RegistryAnswer described(const Route& route, const SubjectVersion& version) const;
   Result<OrderedJson> described_json(const Route& route, const SubjectVersion& version) const;
 

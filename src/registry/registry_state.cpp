@@ -226,13 +226,14 @@ std::vector<SubjectVersion> RegistryState::uses_of(int32_t id) const {
   return uses;
 }
 
-std::vector<int32_t> RegistryState::referenced_by(const std::string& subject, int32_t version) const {
+std::vector<int32_t> RegistryState::referenced_by(const std::string& subject, int32_t version,
+                                                  bool deleted) const {
   std::set<int32_t> ids;
   for (const auto& [id, schema] : schemas_) {
     for (const SchemaReference& reference : schema.references) {
       if (reference.subject != subject || reference.version != version) continue;
       for (const SubjectVersion& use : uses_of(id)) {
-        if (!use.deleted) ids.insert(id);
+        if (deleted || !use.deleted) ids.insert(id);
       }
     }
   }

@@ -76,8 +76,8 @@ class RegistryState {
   // The highest that is not deleted.
   std::optional<int32_t> latest(const std::string& subject) const;
   std::vector<SubjectVersion> uses_of(int32_t id) const;
-  // The ids of versions that are not deleted and refer to this one, ascending.
-  std::vector<int32_t> referenced_by(const std::string& subject, int32_t version) const;
+  // The ids of versions that refer to this one, ascending; `deleted`: also of softly deleted ones.
+  std::vector<int32_t> referenced_by(const std::string& subject, int32_t version, bool deleted) const;
   int32_t next_id() const { return next_id_; }
   std::optional<CompatibilityLevel> level(const std::string& subject) const;
   std::optional<bool> read_only(const std::string& subject) const;

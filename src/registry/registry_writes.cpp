@@ -241,9 +241,9 @@ RegistryAnswer RegistryRequests::look_up(const Route& route, const std::string& 
   return no_schema("");
 }
 
-std::optional<RegistryAnswer> RegistryRequests::referenced(const std::string& subject,
-                                                           int32_t version) const {
-  if (state_.referenced_by(subject, version).empty()) return std::nullopt;
+std::optional<RegistryAnswer> RegistryRequests::referenced(const std::string& subject, int32_t version,
+                                                           bool permanent) const {
+  if (state_.referenced_by(subject, version, permanent).empty()) return std::nullopt;
   return registry_error(42206, "One or more references exist to the schema {subject=" + subject +
                                    ", version=" + std::to_string(version) + "}");
 }
@@ -267,7 +267,7 @@ RegistryAnswer RegistryRequests::delete_subject(const Route& route, const std::s
   std::vector<int32_t> numbers;
   for (const auto& [number, version] : *versions) {
     if (version.deleted && !permanent) continue;
-    if (auto answer = referenced(subject, number)) return *answer;
+    if (auto answer = referenced(subject, number, permanent)) return *answer;
     numbers.push_back(number);
   }
   if (auto failed = store(RegistryState::delete_record(subject, numbers, permanent, true))) return *failed;
@@ -291,7 +291,7 @@ RegistryAnswer RegistryRequests::delete_version(const Route& route, const std::s
   if (!deleted && permanent) {
     return registry_error(40407, name + " was not deleted first before being permanently deleted");
   }
-  if (auto answer = referenced(subject, version)) return *answer;
+  if (auto answer = referenced(subject, version, permanent)) return *answer;
   if (auto failed = store(RegistryState::delete_record(subject, {version}, permanent, false))) return *failed;
   return json_answer(version);
 }

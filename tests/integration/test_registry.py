@@ -298,3 +298,18 @@ def test_protobuf_evolves_between_runs(case, kafka, topic, serve, registry, tmp_
     assert sorted((row["id"], row["count"]) for row in rows(case.lake)) == [(1, None), (2, None), (3, 30)]
     changed = 'syntax = "proto3"; package shop; message Order { string id = 1; }'
     refused(lambda: registry.register_schema(f"{topic}-value", Schema(changed, "PROTOBUF")), 409, 409)
+
+
+def test_json_schema_evolves_between_runs(case, kafka, topic, serve, registry):
+    def schema(**properties):
+        return json.dumps({"title": "Order", "type": "object", "required": ["id"], "additionalProperties": False,
+                           "properties": {"id": {"type": "integer"}, **properties}})
+    events = Topic(kafka, topic)
+    events.send(JSONSerializer(schema(), registry), {"id": 1}, {"id": 2})
+    file = pipeline(case, kafka, topic, serve, "json")
+    case.once(file)
+    assert case.ids() == [1, 2]
+    events.send(JSONSerializer(schema(note={"type": "string"}), registry), {"id": 3, "note": "new"})
+    case.once(file)
+    assert sorted((row["id"], row["note"]) for row in rows(case.lake)) == [(1, None), (2, None), (3, "new")]
+    refused(lambda: registry.register_schema(f"{topic}-value", Schema(schema(id={"type": "string"}), "JSON")), 409, 409)
