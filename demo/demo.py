@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -69,8 +70,21 @@ class Screen:
         print(words, flush=True)
 
 
+def free_port(wanted):
+    """`wanted`, or another one where it is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise Failure("no port is free")
+
+
 class Watched:
-    """A running `weir run` whose progress goes to our screen as it would to a terminal of its own."""
+    """A running `weir run` or `weir serve` whose progress goes to our screen as it would to a terminal of its own."""
 
     LINE_EVERY_S = 0.5
 
@@ -137,6 +151,9 @@ class Demo:
         self.clickhouse = None
         self.pipeline = None
         self.publisher = None
+        self.edge = None
+        self.edge_url = ""
+        self.by_curl = 0
         self.resolved = 0
 
     # ---- helpers -------------------------------------------------------------------------------------------------
@@ -206,6 +223,7 @@ class Demo:
         self.kill_in_mid_stream()
         self.look_at_errors()
         self.mend_and_replay()
+        self.send_by_curl()
         self.try_it()
         return self.verdict()
 
@@ -296,8 +314,10 @@ class Demo:
         self.screen.say(f"  ClickHouse holds the same {in_clickhouse:,} orders as the lake, and the same sum")
 
     def judge(self, counted: Counted):
-        """(lost, doubled) against the numbers of the stream: 1…ORDERS, each stored once by JetStream."""
-        return ORDERS - counted.different_up_to(ORDERS), counted.doubled
+        """(lost, doubled) against the numbers of the stream: 1…ORDERS and those by curl, each stored once by
+        JetStream."""
+        sent = ORDERS + self.by_curl
+        return sent - counted.different_up_to(sent), counted.doubled
 
     def look_at_errors(self):
         self.title(6, "What was broken, and why")
@@ -340,8 +360,35 @@ class Demo:
         self.screen.say("What came back is in both:")
         self.compare_with_clickhouse()
 
+    def send_by_curl(self):
+        self.title(8, "The edge: a service without a NATS client sends by HTTP, and is answered when JetStream has it")
+        port = free_port(7080)
+        text = (HERE / "weir.toml").read_text().replace("nats://127.0.0.1:4222", self.nats.url) \
+            .replace("127.0.0.1:7080", f"127.0.0.1:{port}")
+        (self.folder / "weir.toml").write_text(text)
+        self.shell("cat weir.toml")
+        self.screen.command(self.weir_command("serve", "--config", "weir.toml") + " &")
+        self.edge = Watched(self.screen, [str(self.weir), "serve", "--config", "weir.toml"], self.folder)
+        self.edge_url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 20
+        while subprocess.call(["curl", "-sf", "-o", "/dev/null", f"{self.edge_url}/healthz"]):
+            require(self.edge.process.poll() is None, "weir serve ended by itself")
+            require(time.monotonic() < deadline, "weir serve does not answer")
+            time.sleep(0.1)
+        order = ('{"order_id": 98000001, "customer": "curl", "status": "new", "amount": 10.00, '
+                 '"placed_at": "2026-11-21T12:00:00"}')
+        send = (f"curl -s {self.edge_url}/v1/events/orders -H 'content-type: application/json' "
+                f"-H 'idempotency-key: order-98000001' -d {shlex.quote(order)}")
+        self.shell(send)
+        self.screen.say("And again, as a client does whose answer was lost: the same position, nothing is doubled.")
+        require('"repeated":true' in self.shell(send).replace(" ", ""), "the edge took a repeat for a new order")
+        self.by_curl = 1
+        self.wait_for(ORDERS + 1)
+        self.shell(self.weir_command("sql", "-f", "orders.sql", "SELECT * FROM lake_orders WHERE customer = 'curl'"))
+        self.compare_with_clickhouse()
+
     def try_it(self):
-        self.title(8, "Try it: the pipeline runs on. In another terminal, from the checkout, send an event of yours:")
+        self.title(9, "Try it: the pipeline runs on. In another terminal, from the checkout, send an event of yours:")
         self.screen.say("  tools/demo send '{\"order_id\": 99000001, \"customer\": \"you\", \"status\": \"new\", "
                         "\"amount\": 12.50, \"placed_at\": \"2026-11-21T12:00:00\"}'")
         self.screen.say("and look for it (or break it first, and find it with errors show):")
@@ -359,7 +406,7 @@ class Demo:
                 f"{counted.resolved} errors are resolved, {self.resolved} were replayed")
         fresh = clickhouse_rows(self.clickhouse.url, CLICKHOUSE_TOTALS)[0]["orders"]
         require(fresh == counted.lake, f"ClickHouse has {fresh:,} orders, the lake has {counted.lake:,}")
-        return (f"DEMO OK input={ORDERS} lake={counted.lake} errors={counted.errors} replayed={counted.resolved} "
+        return (f"DEMO OK input={ORDERS + self.by_curl} lake={counted.lake} errors={counted.errors} replayed={counted.resolved} "
                 f"lost={lost} doubled={doubled} clickhouse={fresh}")
 
     def stay(self):
@@ -372,7 +419,7 @@ class Demo:
 
     def close(self):
         """Leaves no process behind."""
-        for child in (self.publisher, self.pipeline and self.pipeline.process):
+        for child in (self.publisher, self.edge and self.edge.process, self.pipeline and self.pipeline.process):
             if child is not None and child.poll() is None:
                 child.terminate()
                 try:
@@ -431,7 +478,7 @@ def main():
         demo.stay()
         return 0
     except KeyboardInterrupt:
-        return 0 if demo.step == 8 else 130
+        return 0 if demo.step == 9 else 130
     except Exception as error:
         demo.screen.say(f"\n{type(error).__name__}: {error}")
         demo.screen.finished = True

@@ -27,17 +27,17 @@ def test_demo(weir):
             if line.startswith("DEMO "):
                 break
         last = text.splitlines()[-1]
-        assert last == ("DEMO OK input=10000 lake=9984 errors=24 replayed=8 lost=0 doubled=0 "
-                        "clickhouse=9984"), text[-3000:]
+        assert last == ("DEMO OK input=10001 lake=9985 errors=24 replayed=8 lost=0 doubled=0 "
+                        "clickhouse=9985"), text[-3000:]
         assert "It is not clickhouse-server" in text and text.count("clickhouse_sql.py http") >= 4
         assert "lost 0, doubled 0" in text and re.search(r"recovery time \d+ ms", text)
-        for command in ("cat orders.sql", "kill -9", "errors list", "errors show", "errors replay", "diff -u"):
+        for command in ("cat orders.sql", "kill -9", "errors list", "errors show", "errors replay", "diff -u", "curl -s"):
             assert re.search(rf"^\$ .*{re.escape(command)}", text, re.M), command
         folder = re.search(r"lake: +(\S+)/lake/orders", text).group(1)
         event = ('{"order_id": 99000001, "customer": "you", "status": "new", "amount": 12.5, '
                  '"placed_at": "2026-11-21T12:00:00"}')
         send = subprocess.run([str(ROOT / "tools" / "demo"), "send", event], capture_output=True, text=True, timeout=30)
-        assert "stored as number 10001" in send.stdout, send.stdout + send.stderr
+        assert "stored as number 10002" in send.stdout, send.stdout + send.stderr
         deadline = time.monotonic() + 15
         query = ["sql", "-f", "orders.sql", "--format", "json",
                  "SELECT order_id FROM lake_orders WHERE customer = 'you'"]
