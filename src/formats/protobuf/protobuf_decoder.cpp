@@ -96,6 +96,7 @@ Result<std::unique_ptr<MessagePlan>> ProtobufDecoder::compile(
 
 Result<DecodedRows> ProtobufDecoder::decode(const EventBatch& batch, size_t begin, size_t end) {
   DecodedRows result;
+  if (!ahead_.empty()) WEIR_TRY(look_at_latest());
   for (auto& column : columns_) column->reserve_rows(std::max<int64_t>(static_cast<int64_t>(end - begin), 1));
   result.event_of_row.reserve(end - begin);
   int64_t row = 0;
@@ -281,17 +282,26 @@ Result<ProtobufDecoder::Writer> ProtobufDecoder::make_writer(const Header& heade
 Status ProtobufDecoder::check_for_new_columns(const google::protobuf::Descriptor& message,
                                               const RegisteredSchema& registered) {
   if (!settings_.columns_described || settings_.subject.empty() || registered.id == reader_.id) return {};
+  latest_id_ = -1;
   const auto written = describe_columns(message);
   if (!written.ok() || has_all(specs_, *written)) return {};
+  ahead_ = registered.label();
+  return look_at_latest();
+}
+
+Status ProtobufDecoder::look_at_latest() {
+  auto answer = schemas_->latest(settings_.subject);
+  if (!answer.ok()) return answer.status().code() == Code::unavailable ? answer.status() : Status();
+  if ((*answer)->id == latest_id_) return {};
   auto latest = latest_schema(*schemas_, settings_.subject, settings_.message);
-  if (!latest.ok()) {
-    return latest.status().code() == Code::unavailable ? latest.status() : Status();
+  const auto planned = latest.ok() ? describe_columns(*latest->message) : latest.status();
+  if (!planned.ok() || has_all(specs_, *planned) || !includes(*planned, specs_)) {
+    latest_id_ = (*answer)->id;
+    return {};
   }
-  const auto planned = describe_columns(*latest->message);
-  if (!planned.ok() || has_all(specs_, *planned) || !includes(*planned, specs_)) return {};
   return Status(Code::schema_changed,
                 "the columns are those of " + (reader_.label.empty() ? "an earlier schema" : reader_.label) +
-                    ", and events come with " + registered.label() + "; " + latest->label + " has more");
+                    ", and events come with " + ahead_ + "; " + latest->label + " has more");
 }
 
 }  // namespace weir::protobuf

@@ -82,6 +82,7 @@ class ProtobufDecoder final : public Decoder {
   Result<Writer> make_writer(const Header& header, const RegisteredSchema& registered);
   Status check_for_new_columns(const google::protobuf::Descriptor& message,
                                const RegisteredSchema& registered);
+  Status look_at_latest();
   Result<std::unique_ptr<MessagePlan>> compile(const google::protobuf::Descriptor& message) const;
 
   const DecoderSettings settings_;
@@ -96,6 +97,10 @@ class ProtobufDecoder final : public Decoder {
   std::map<Header, Writer> writers_;
   std::string last_header_;  // of the event before, as bytes
   Writer* last_writer_ = nullptr;
+  // A schema that has more than the columns and than the latest version that was looked at: that one may have
+  // been an old answer.
+  std::string ahead_;
+  int32_t latest_id_ = -1;
 };
 
 // The newest version in a subject, with the message that `settings` asks for.

@@ -9,6 +9,7 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -130,27 +131,32 @@ inline void check_decoded(const DecodedRows& decoded, size_t events) {
 }
 
 // Rows as (a, b), lists as [a, b], maps as {k: v}, bytes in hex.
-inline std::string value_text(const arrow::Array& array, int64_t i) {
+// `sorted`: a map's entries by their text.
+inline std::string value_text(const arrow::Array& array, int64_t i, bool sorted = false) {
   if (array.IsNull(i)) return "null";
   std::string text;
   switch (array.type_id()) {
     case arrow::Type::STRUCT: {
       const auto& row = static_cast<const arrow::StructArray&>(array);
-      for (int f = 0; f < row.num_fields(); ++f) text += (f == 0 ? "" : ", ") + value_text(*row.field(f), i);
+      for (int f = 0; f < row.num_fields(); ++f)
+        text += (f == 0 ? "" : ", ") + value_text(*row.field(f), i, sorted);
       return "(" + text + ")";
     }
     case arrow::Type::LIST: {
       const auto& list = static_cast<const arrow::ListArray&>(array);
       for (int64_t j = list.value_offset(i); j < list.value_offset(i + 1); ++j) {
-        text += (text.empty() ? "" : ", ") + value_text(*list.values(), j);
+        text += (j == list.value_offset(i) ? "" : ", ") + value_text(*list.values(), j, sorted);
       }
       return "[" + text + "]";
     }
     case arrow::Type::MAP: {
       const auto& map = static_cast<const arrow::MapArray&>(array);
+      std::vector<std::string> entries;
       for (int64_t j = map.value_offset(i); j < map.value_offset(i + 1); ++j) {
-        text += (text.empty() ? "" : ", ") + value_text(*map.keys(), j) + ": " + value_text(*map.items(), j);
+        entries.push_back(value_text(*map.keys(), j, sorted) + ": " + value_text(*map.items(), j, sorted));
       }
+      if (sorted) std::sort(entries.begin(), entries.end());
+      for (const std::string& entry : entries) text += (text.empty() ? "" : ", ") + entry;
       return "{" + text + "}";
     }
     case arrow::Type::BINARY:
@@ -164,9 +170,11 @@ inline std::string value_text(const arrow::Array& array, int64_t i) {
   }
 }
 
-inline std::string row_text(const arrow::RecordBatch& rows, int64_t row) {
+inline std::string row_text(const arrow::RecordBatch& rows, int64_t row, bool sorted = false) {
   std::string text;
-  for (int i = 0; i < rows.num_columns(); ++i) text += (i == 0 ? "" : "|") + value_text(*rows.column(i), row);
+  for (int i = 0; i < rows.num_columns(); ++i) {
+    text += (i == 0 ? "" : "|") + value_text(*rows.column(i), row, sorted);
+  }
   return text;
 }
 
