@@ -75,6 +75,8 @@ int run_command_line(int argc, char** argv, const Registry& registry) {
   add_errors_command(app, registry, exit);
   add_connectors_command(app, registry, exit);
   add_test_command(app, registry, exit);
+  add_init_command(app, registry, exit);
+  add_completion_command(app, registry, exit);
   add_version_command(app, registry, exit);
   app.add_subcommand("help", "this text")->callback([&] { std::cout << app.help(); });
   try {

@@ -51,6 +51,8 @@ void add_sql_command(CLI::App& app, const Registry& registry, int& exit);
 void add_errors_command(CLI::App& app, const Registry& registry, int& exit);
 void add_connectors_command(CLI::App& app, const Registry& registry, int& exit);
 void add_test_command(CLI::App& app, const Registry& registry, int& exit);
+void add_init_command(CLI::App& app, const Registry& registry, int& exit);
+void add_completion_command(CLI::App& app, const Registry& registry, int& exit);
 void add_version_command(CLI::App& app, const Registry& registry, int& exit);
 
 int run_command_line(int argc, char** argv, const Registry& registry);

@@ -80,6 +80,7 @@ struct SourceContext {
   bool once = false;                 // end when the input that is present at start has been read
   size_t batch_rows = 8192;          // upper bound of events in a batch
   bool shared = false;               // other workers run this pipeline too (SET 'pipeline.workers')
+  bool sample = false;  // only look at some events: nothing is acknowledged, claimed or left behind
   const Clock* clock = nullptr;
   std::function<void(const std::string&)> log;  // one line for the operator; may be empty. Never a secret
 };

@@ -9,7 +9,8 @@ from edge import Edge
 COUNT = 60
 # Rows are in the target, and the positions or the source's acknowledgement are not yet on their way.
 WORST = {"delta": "delta.after_authority_commit:1", "clickhouse": "clickhouse.after_insert:1",
-         "kafka": "runtime.after_sink:1", "nats": "runtime.after_sink:1", "print": "runtime.after_sink:1", "blackhole": "runtime.after_sink:1"}
+         "kafka": "runtime.after_sink:1", "nats": "runtime.after_sink:1", "print": "runtime.after_sink:1",
+         "blackhole": "runtime.after_sink:1"}
 EXACTLY_ONCE = ("delta", "clickhouse")
 
 

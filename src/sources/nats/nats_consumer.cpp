@@ -15,6 +15,7 @@ constexpr int64_t kMaxAckPending = 1'000'000'000;
 // 400,000 messages a second to reach it within the default interval of 10 s; then it waits for that commit
 // and goes on.
 constexpr int64_t kMaxAckPendingWorkQueue = 4'000'000;
+constexpr int64_t kTemporaryNs = 60'000'000'000;
 
 Status remove_consumer(const NatsConnection& connection, const std::string& stream, const std::string& name) {
   jsErrCode error = static_cast<jsErrCode>(0);
@@ -66,6 +67,7 @@ Result<NatsConsumer> add_consumer(const NatsConnection& connection, const NatsCo
   config.AckWait = kAckWaitNs;
   config.MaxDeliver = -1;
   config.MaxAckPending = queue ? kMaxAckPendingWorkQueue : kMaxAckPending;
+  if (plan.temporary) config.InactiveThreshold = kTemporaryNs;
   if (plan.filter != ">") config.FilterSubject = plan.filter.c_str();
   jsConsumerInfo* created = nullptr;
   jsErrCode error = static_cast<jsErrCode>(0);
@@ -98,7 +100,7 @@ Status hold_interest(const NatsConnection& connection, const NatsConsumerPlan& p
 }
 
 Result<NatsConsumer> make_nats_consumer(const NatsConnection& connection, const NatsConsumerPlan& plan) {
-  if (plan.retention != js_InterestPolicy) {
+  if (plan.retention != js_InterestPolicy || plan.temporary) {
     WEIR_TRY(remove_consumer(connection, plan.stream, plan.name));
     return add_consumer(connection, plan, plan.name);
   }

@@ -42,13 +42,16 @@ class NatsReader final : public PartitionReader {
         stream_(settings_.options.string("stream")),
         fetch_batch_(settings_.options.integer("fetch.batch")),
         linger_ns_(settings_.options.duration("fetch.max-wait").count() * kNsPerMs),
-        acks_(settings_.options.string("ack") == "all"),
+        acks_(settings_.options.string("ack") == "all" && !settings_.sample),
         accept_gaps_(settings_.options.string("scan.on-gap") == "continue"),
         pool_(kBatchBytes) {}
 
   ~NatsReader() override {
     held_.reset();
     flush_acks();
+    if (settings_.sample && connection_ != nullptr && connection_->connected() && !consumer_.empty()) {
+      js_DeleteConsumer(connection_->jetstream(), stream_.c_str(), consumer_.c_str(), nullptr, nullptr);
+    }
     // First the library's threads: it may use a subscription after its end (see retire_subscription).
     if (connection_ != nullptr) natsConnection_Close(connection_->get());
   }
@@ -267,6 +270,7 @@ class NatsReader final : public PartitionReader {
     plan.filter = settings_.filter;
     plan.retention = retention_;
     plan.acks = acks_;
+    plan.temporary = settings_.sample;
     plan.next = next_;
     plan.committed = pending_acks_->committed();
     WEIR_ASSIGN(NatsConsumer made, make_nats_consumer(*connection_, plan));

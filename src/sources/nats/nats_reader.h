@@ -20,6 +20,7 @@ struct NatsReaderSettings {
   std::string consumer;    // its durable name; see nats_consumer.h
   int64_t created_ns = 0;  // the stream's creation time in the partition's id
   bool once = false;
+  bool sample = false;  // nothing is acknowledged, and the consumer goes with the reader
   size_t batch_rows = 8192;
   const Clock* clock = nullptr;
   // Where several workers share the partitions: whether this one is ours at this moment. A reader that has

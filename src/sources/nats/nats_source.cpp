@@ -5,6 +5,7 @@
 #include <cctype>
 #include <map>
 
+#include "base/environment.h"
 #include "clients/nats_connection.h"
 #include "sources/nats/core_source.h"
 #include "sources/nats/nats_consumer.h"
@@ -58,7 +59,7 @@ class NatsSource final : public Source {
       if (std::find(ids.begin(), ids.end(), known) == ids.end()) return unknown_partition(known);
     }
     // All partitions, also those of other workers: what nobody waits for is not kept.
-    for (size_t i = 0; i < filters_.size(); ++i) {
+    for (size_t i = 0; i < filters_.size() && !context_.sample; ++i) {
       NatsConsumerPlan plan;
       plan.stream = stream_;
       plan.name = consumer_of(i);
@@ -91,6 +92,7 @@ class NatsSource final : public Source {
       settings.consumer = consumer_of(i);
       settings.created_ns = created_ns;
       settings.once = context_.once;
+      settings.sample = context_.sample;
       settings.batch_rows = context_.batch_rows;
       settings.clock = context_.clock;
       if (group_ != nullptr) {
@@ -106,6 +108,7 @@ class NatsSource final : public Source {
 
  private:
   std::string consumer_of(size_t filter) const {
+    if (context_.sample) return sample_name_ + "-" + std::to_string(filter);
     std::string name = context_.options.string("durable");
     if (name.empty()) name = consumer_name("weir-" + context_.pipeline + "-" + context_.table->name);
     if (filters_.size() > 1) name += "-" + consumer_name(filters_[filter]) + "-" + std::to_string(filter);
@@ -135,6 +138,7 @@ class NatsSource final : public Source {
   SourceContext context_;
   std::string stream_;
   std::vector<std::string> filters_;
+  const std::string sample_name_ = "weir-sample-" + random_hex_id();
   std::atomic<int64_t> created_ns_{0};                // of the stream, as discover() saw it
   std::shared_ptr<NatsGroup> group_;                  // shared with the readers, which ask it
   std::map<std::string, std::atomic<int64_t>> gone_;  // by filter: the position that was last found gone
