@@ -13,6 +13,7 @@ const std::vector<FormatInfo>& all_formats() {
       avro_format(),
       avro_confluent_format(),
       json_format(),
+      debezium_json_format(),
       raw_format(),
       csv_format(),
       protobuf_format(),

@@ -205,9 +205,8 @@ bool PayloadStage::cloud_event(const EventBatch& batch, const Event& event, size
                                payload::ByteArena& arena, Place& place, ErrorRecord& error) {
   if (event.headers.size > 0 && payload::is_binary_mode(batch.view(event.headers))) return true;
   const size_t size = arena.size() - begin;
-  arena.room(EventBatch::kPadding);
   const std::string_view whole(arena.data() + begin, size);
-  if (!cloud_events_.read(whole, cloud_event_, error)) return false;
+  if (!payload::read_cloud_event(whole, cloud_event_, error)) return false;
   if (!cloud_event_.text.empty()) {
     place.payload = arena.append(cloud_event_.text);
     place.shift = -1;

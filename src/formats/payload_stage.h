@@ -64,7 +64,6 @@ class PayloadStage {
   std::unique_ptr<payload::Decompressor> decompressor_;
   Envelope envelope_ = Envelope::none;
   FieldPath payload_path_, subject_path_;
-  payload::CloudEventReader cloud_events_;
   payload::CloudEvent cloud_event_;
   size_t expected_ = 1 << 16;
 };

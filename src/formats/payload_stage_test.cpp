@@ -284,13 +284,13 @@ TEST(CloudEvents, MalformedOnesSayWhy) {
       "malformed: the CloudEvent's attribute 'x' is an object or an array, expected a string, a number or "
       "a boolean");
   EXPECT_TRUE(told("{" + kAttributes + R"(,"Big":"x"})").starts_with("malformed: a CloudEvent's attributes"));
-  EXPECT_EQ(told("{" + kAttributes + R"(,"id":"2"})"), "duplicate_key: the attribute is given twice");
+  EXPECT_EQ(told("{" + kAttributes + R"(,"id":"2"})"), "duplicate_key: the member is given twice");
   EXPECT_EQ(told("{" + kAttributes + R"(,"data":1,"data":2})"), "duplicate_key: the member is given twice");
   EXPECT_EQ(told("{" + kAttributes + R"(,"data":1,"data_base64":"YQ=="})"),
             "malformed: a CloudEvent with both data and data_base64");
   EXPECT_EQ(told("{" + kAttributes + R"(,"data_base64":"!"})"), "malformed: data_base64 is not base64");
   EXPECT_EQ(told("{" + kAttributes + R"(,"data_base64":1})"), "malformed: data_base64 is not a string");
-  EXPECT_EQ(told("{" + kAttributes + "} {}"), "malformed: something stands behind the CloudEvent");
+  EXPECT_EQ(told("{" + kAttributes + "} {}"), "malformed: no CloudEvent: something stands behind the object");
   EXPECT_EQ(told("[]"), "malformed: no CloudEvent: not a JSON object");
   EXPECT_TRUE(told("{\"a\xff\":1}").starts_with("invalid_utf8")) << told("{\"a\xff\":1}");
   for (const std::string& bad : {std::string(), std::string("{"), "{" + kAttributes, std::string("12"),

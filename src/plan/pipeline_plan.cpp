@@ -39,6 +39,8 @@ class Planner {
     if (diagnostics_.has_errors()) return nullptr;
     for (auto& source : plan_->sources) plan_checks(*source);
     if (diagnostics_.has_errors()) return nullptr;
+    refuse_changelogs();
+    if (diagnostics_.has_errors()) return nullptr;
     drop_unread_sources();
     group_into_sets();
     return std::move(plan_);
@@ -106,6 +108,9 @@ class Planner {
     if (diagnostics_.entries().size() == problems)
       source->error_budget = plan_error_budget(source->options, plan_->spec.settings, diagnostics_);
     if (diagnostics_.entries().size() > problems || !describe_columns(*source, table)) return;
+    // A changelog format with an option "<format>.as" may also give plain rows.
+    const std::string as = source->format->name + ".as";
+    source->changelog = source->format->changelog && source->options.string(as) == "changelog";
     source->table = table;
     bridge::PlanTable planned;
     planned.name = table.name;
@@ -364,6 +369,23 @@ class Planner {
     }
     source.checks.checks = source.table.checks;
     source.checks.fragment = std::move(result.plan->branches[0].fragment);
+  }
+
+  void refuse_changelogs() {
+    for (const auto& insert : plan_->inserts) {
+      for (const auto& branch : insert->plan.branches) {
+        const auto source =
+            std::find_if(plan_->sources.begin(), plan_->sources.end(),
+                         [&](const auto& candidate) { return candidate->table.name == branch.source; });
+        if (source == plan_->sources.end() || !(*source)->changelog || insert->sink->connector->takes_changelog)
+          continue;
+        diagnostics_.error(insert->location,
+                           "'" + branch.source + "' is a changelog, and the connector '" +
+                               insert->sink->connector->name + "' of '" + insert->sink->name +
+                               "' only appends: it cannot take retractions. '" + (*source)->format->name +
+                               ".as' = 'rows' gives a row an operation, for every sink");
+      }
+    }
   }
 
   void drop_unread_sources() {

@@ -9,6 +9,7 @@
 #include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "runtime/rows.h"
 
@@ -112,6 +113,11 @@ Result<ProcessedEvents> EventProcessor::process_unwrapped(const EventBatch& batc
   }
   WEIR_ASSIGN(DecodedRows decoded, decoder_->decode(batch, begin, end));
   out.errors = std::move(decoded.errors);
+  if (source_.changelog) {
+    event_of_row_ = decoded.event_of_row;
+    weight_of_row_ = std::move(decoded.weights);
+    weight_of_row_.resize(event_of_row_.size(), 1);
+  }
   WEIR_ASSIGN(auto rows, source_rows(batch, decoded));
   WEIR_ASSIGN(rows, apply_checks(std::move(rows), now_us, out.errors));
   auto events_failed = static_cast<int64_t>(out.errors.size());
@@ -184,6 +190,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::source_rows(const Ev
     }
   }
   std::vector<int32_t> indexes(decoded.event_of_row.begin(), decoded.event_of_row.end());
+  if (source_.changelog) std::iota(indexes.begin(), indexes.end(), 0);
   columns.push_back(std::make_shared<arrow::Int32Array>(count, buffer_of(std::move(indexes))));
   return arrow::RecordBatch::Make(source_.schema, count, std::move(columns));
 }
@@ -195,19 +202,20 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::apply_checks(
   WEIR_ASSIGN(auto verdicts, evaluate(*source_.checks.fragment, rows, now_us, failures));
   uint32_t highest = 0;
   const int32_t* indexes = row_indexes(*rows);
-  for (int64_t i = 0; i < rows->num_rows(); ++i) highest = std::max<uint32_t>(highest, indexes[i]);
+  for (int64_t i = 0; i < rows->num_rows(); ++i) highest = std::max(highest, event_of(indexes[i]));
   std::vector<uint8_t> failed(highest + 1, 0);
   size_t before = errors.size();
-  auto fail = [&](int32_t event, std::string message) {
+  auto fail = [&](int32_t row, std::string message) {
+    const uint32_t event = event_of(row);
     if (failed[event] != 0) return;
     failed[event] = 1;
     ErrorRecord record;
-    record.event = static_cast<uint32_t>(event);
+    record.event = event;
     record.code = ErrorCode::check_failed;
     record.message = std::move(message);
     errors.push_back(std::move(record));
   };
-  for (const auto& [event, words] : failures) fail(event, "a CHECK could not be evaluated: " + words);
+  for (const auto& [row, words] : failures) fail(row, "a CHECK could not be evaluated: " + words);
   if (verdicts != nullptr) {
     const int32_t* verdict_rows = row_indexes(*verdicts);
     for (size_t c = 0; c < source_.checks.checks.size(); ++c) {
@@ -222,7 +230,18 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::apply_checks(
   }
   if (errors.size() == before) return rows;
   std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.event < b.event; });
-  return without_events(rows, failed);
+  return without_failed(rows, failed);
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::without_failed(
+    const std::shared_ptr<arrow::RecordBatch>& rows, const std::vector<uint8_t>& failed) const {
+  if (!source_.changelog) return without_events(rows, failed);
+  std::vector<uint8_t> by_row(event_of_row_.size(), 0);
+  for (size_t row = 0; row < by_row.size(); ++row) {
+    const uint32_t event = event_of_row_[row];
+    by_row[row] = event < failed.size() ? failed[event] : 0;
+  }
+  return without_events(rows, by_row);
 }
 
 Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
@@ -239,11 +258,12 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
   }
   std::vector<uint8_t> failed(batch.events.size(), 0);
   std::vector<uint8_t> kept(batch.events.size(), 0);
-  auto fail = [&](int32_t event, ErrorCode code, const std::string& message, const std::string& field) {
+  auto fail = [&](int32_t row, ErrorCode code, const std::string& message, const std::string& field) {
+    const uint32_t event = event_of(row);
     if (failed[event] != 0) return;
     failed[event] = 1;
     ErrorRecord record;
-    record.event = static_cast<uint32_t>(event);
+    record.event = event;
     record.code = code;
     record.message = message;
     record.field = field;
@@ -251,7 +271,7 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
     out.errors.push_back(std::move(record));
     ++out.counts[index].errored;
   };
-  for (const auto& [event, words] : failures) fail(event, ErrorCode::sql_eval, words, "");
+  for (const auto& [row, words] : failures) fail(row, ErrorCode::sql_eval, words, "");
   const arrow::Schema& schema = *insert.sink->schema;
   for (const auto& part : parts) {
     for (int c = 0; c < schema.num_fields(); ++c) {
@@ -285,17 +305,18 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
     fields.push_back(arrow::field(kPartitionColumn, arrow::utf8(), false,
                                   arrow::key_value_metadata({"source"}, {source_.table.name})));
     fields.push_back(arrow::field(kOffsetColumn, arrow::int64(), false));
+    if (source_.changelog) fields.push_back(arrow::field(kWeightColumn, arrow::int8(), false));
     return fields;
   }());
   for (auto& part : parts) {
     if (out.counts[index].errored > errored_before) {
-      WEIR_ASSIGN(part, without_events(part, failed));
+      WEIR_ASSIGN(part, without_failed(part, failed));
     }
     int64_t count = part->num_rows();
     if (count == 0) continue;
     const int32_t* indexes = row_indexes(*part);
     std::vector<int64_t> offsets(count);
-    for (int64_t i = 0; i < count; ++i) offsets[i] = batch.events[indexes[i]].offset;
+    for (int64_t i = 0; i < count; ++i) offsets[i] = batch.events[event_of(indexes[i])].offset;
     arrow::ArrayVector columns;
     for (int c = 0; c < schema.num_fields(); ++c) {
       int from = insert.column_of_sink[c];
@@ -310,8 +331,14 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
     columns.push_back(partition_column(partition, count));
     columns.push_back(
         std::make_shared<arrow::Int64Array>(count, arrow::Buffer::FromVector(std::move(offsets))));
+    if (source_.changelog) {
+      std::vector<int8_t> weights(count);
+      for (int64_t i = 0; i < count; ++i) weights[i] = weight_of_row_[static_cast<size_t>(indexes[i])];
+      columns.push_back(
+          std::make_shared<arrow::Int8Array>(count, arrow::Buffer::FromVector(std::move(weights))));
+    }
     shaped.push_back(arrow::RecordBatch::Make(rows_schema, count, std::move(columns)));
-    for (int64_t i = 0; i < count; ++i) kept[indexes[i]] = 1;
+    for (int64_t i = 0; i < count; ++i) kept[event_of(indexes[i])] = 1;
     out.counts[index].emitted += count;
   }
   out.counts[index].kept = std::count(kept.begin(), kept.end(), 1);

@@ -28,7 +28,7 @@ struct InsertCounts {
 
 struct ProcessedEvents {
   // By index into the inserts given to create: rows with the sink's columns, then _weir_partition and
-  // _weir_offset; null when there are none.
+  // _weir_offset, and _weir_weight of a changelog; null when there are none.
   std::vector<std::shared_ptr<arrow::RecordBatch>> rows;
   std::vector<InsertCounts> counts;
   // ErrorRecord::event indexes the EventBatch. An error without a sink keeps the event from every INSERT; one
@@ -72,12 +72,21 @@ class EventProcessor {
                                                            int64_t now_us, std::vector<ErrorRecord>& errors);
   Status run_insert(size_t index, const EventBatch& batch, const std::shared_ptr<arrow::RecordBatch>& rows,
                     const std::string& partition, int64_t now_us, ProcessedEvents& out);
+  // What a value of "_weir_row" stands for: the event itself, or a row of a changelog's, which may be several
+  // an event.
+  uint32_t event_of(int32_t row) const {
+    return source_.changelog ? event_of_row_[static_cast<size_t>(row)] : static_cast<uint32_t>(row);
+  }
+  Result<std::shared_ptr<arrow::RecordBatch>> without_failed(const std::shared_ptr<arrow::RecordBatch>& rows,
+                                                             const std::vector<uint8_t>& failed) const;
   std::shared_ptr<arrow::Array> partition_column(const std::string& partition, int64_t rows);
 
   const SourcePlan& source_;
   std::vector<InsertPlan*> inserts_;
   std::unique_ptr<PayloadStage> payloads_;  // null: payloads are decoded as they come
   std::unique_ptr<Decoder> decoder_;
+  std::vector<uint32_t> event_of_row_;  // of the changelog rows that are being processed
+  std::vector<int8_t> weight_of_row_;
   std::string cached_partition_;
   std::shared_ptr<arrow::Array> cached_partition_column_;
 };

@@ -24,6 +24,10 @@ namespace weir {
 inline constexpr const char* kPartitionColumn = "_weir_partition";
 inline constexpr const char* kOffsetColumn = "_weir_offset";
 
+// A last int8 column behind those two in the batches of a changelog: +1 insert, -1 retract. Only sinks that
+// take_changelog ever see it.
+inline constexpr const char* kWeightColumn = "_weir_weight";
+
 // "weir/<pipeline>/_plan": see CommitRequest::plan_hash.
 inline std::string plan_app_id(const std::string& pipeline) { return "weir/" + pipeline + "/_plan"; }
 // "weir/<pipeline>/_authority": version 1 in the table whose positions count, 0 in the others, so that a
@@ -157,6 +161,7 @@ struct SinkConnector {
   std::function<Status(const SinkContext&)> check;
   // `weir check --connect`.
   std::function<Status(const SinkContext&)> probe;
+  bool takes_changelog = false;  // it applies retractions, by kWeightColumn
   // What this sink promises under these options and why, one line, for `weir check` and docs/guarantees.md:
   // "exactly once: …" or "at least once: …".
   std::function<std::string(const Options&)> guarantee;

@@ -4,9 +4,11 @@
 
 namespace weir::json {
 
-Result<std::unique_ptr<Decoder>> JsonDecoder::create(const std::vector<ColumnSpec>& specs,
-                                                     Settings settings, const std::string& rest_column) {
+Result<std::unique_ptr<Decoder>> JsonDecoder::create(const std::vector<ColumnSpec>& specs, Settings settings,
+                                                     const std::string& rest_column,
+                                                     std::unique_ptr<ConfluentFrame> frame) {
   std::unique_ptr<JsonDecoder> decoder(new JsonDecoder(std::move(settings)));
+  decoder->frame_ = std::move(frame);
   std::vector<std::string> names;
   std::vector<Column*> fields;
   std::vector<std::shared_ptr<arrow::Field>> arrow_fields;
@@ -43,7 +45,17 @@ Result<DecodedRows> JsonDecoder::decode(const EventBatch& batch, size_t begin, s
   int64_t row = 0;
   ErrorRecord error;
   for (size_t event = begin; event < end; ++event) {
-    if (walk_.read_event(*root_, rest_, batch.payload(event), row, &error)) {
+    std::string_view payload = batch.payload(event);
+    bool read = true;
+    if (frame_ != nullptr && batch.events[event].payload.size >= 0) {
+      WEIR_ASSIGN(read, frame_->take_off(payload, error));
+      const bool framed = read;
+      read = read && walk_.read_event(*root_, rest_, payload, row, &error);
+      if (framed && !read && error.byte >= 0) error.byte += ConfluentFrame::kBytes;
+    } else {
+      read = walk_.read_event(*root_, rest_, payload, row, &error);
+    }
+    if (read) {
       result.event_of_row.push_back(static_cast<uint32_t>(event));
       ++row;
     } else {

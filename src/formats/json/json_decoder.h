@@ -26,15 +26,18 @@
 #include <vector>
 
 #include "formats/decoder.h"
+#include "formats/json/confluent_frame.h"
 #include "formats/json/walk.h"
 
 namespace weir::json {
 
 class JsonDecoder final : public Decoder {
  public:
-  // `rest_column`: name of the STRING column for unknown fields, "" for none.
+  // `rest_column`: name of the STRING column for unknown fields, "" for none. `frame`: null for documents
+  // without one.
   static Result<std::unique_ptr<Decoder>> create(const std::vector<ColumnSpec>& specs, Settings settings,
-                                                 const std::string& rest_column);
+                                                 const std::string& rest_column,
+                                                 std::unique_ptr<ConfluentFrame> frame);
 
   Result<DecodedRows> decode(const EventBatch& batch, size_t begin, size_t end) override;
 
@@ -42,6 +45,7 @@ class JsonDecoder final : public Decoder {
   explicit JsonDecoder(Settings settings) : walk_(std::move(settings)) {}
 
   Walk walk_;
+  std::unique_ptr<ConfluentFrame> frame_;
   std::vector<std::unique_ptr<Column>> columns_;
   std::unique_ptr<ObjectPlan> root_;
   Column* rest_ = nullptr;

@@ -1,6 +1,12 @@
 #include "formats/json/json_format.h"
 
+#include <algorithm>
+#include <iterator>
+
+#include "formats/json/confluent_frame.h"
+#include "formats/json/debezium_decoder.h"
 #include "formats/json/json_decoder.h"
+#include "formats/json/json_schema_columns.h"
 
 namespace weir {
 namespace {
@@ -27,6 +33,12 @@ std::vector<OptionSpec> json_options() {
              "STRING columns also take numbers, as they are written"),
       option("json.allow-integral-floats", boolean, "false", "integer columns also take 1.0 and 1e3"),
       option("json.null-literals", string, "", "strings that mean null, separated by commas: N/A,-"),
+      one_of("json.framing", {"none", "confluent"},
+             "confluent: a zero byte and the id of a schema in the registry stand before the document"),
+      option("json.schema-file", string, "",
+             "a JSON Schema that makes the columns and CHECKs of a table without a column list"),
+      one_of("json.schema-unsupported", {"refuse", "ignore"},
+             "words of a schema that no column and no CHECK can express"),
   };
 }
 
@@ -76,6 +88,10 @@ Result<json::Settings> settings_of(const Options& options) {
   return settings;
 }
 
+bool ignores_unsupported(const Options& options) {
+  return options.string("json.schema-unsupported") == "ignore";
+}
+
 Result<std::unique_ptr<Decoder>> create_json(const FormatContext& context) {
   const Options& options = *context.options;
   auto settings = settings_of(options);
@@ -87,17 +103,111 @@ Result<std::unique_ptr<Decoder>> create_json(const FormatContext& context) {
         keep ? "json.unknown-fields = 'keep' needs json.rest-column, the STRING column to keep them in"
              : "json.rest-column needs json.unknown-fields = 'keep'");
   }
-  return json::JsonDecoder::create(context.columns, std::move(*settings), rest);
+  if (!context.columns_described && options.has("json.schema-file")) {
+    return Status::invalid(
+        "json.schema-file makes the columns and CHECKs of a table that declares none, this one does: leave "
+        "out one of them");
+  }
+  std::unique_ptr<json::ConfluentFrame> frame;
+  if (options.string("json.framing") == "confluent") {
+    if (!options.has("schema-registry.url")) {
+      return Status::invalid("'json.framing' = 'confluent' needs 'schema-registry.url'");
+    }
+    frame = std::make_unique<json::ConfluentFrame>(context, ignores_unsupported(options));
+  }
+  return json::JsonDecoder::create(context.columns, std::move(*settings), rest, std::move(frame));
+}
+
+Result<DescribedTable> describe_json(const FormatContext& context) {
+  const Options& options = *context.options;
+  const std::string file = options.string("json.schema-file");
+  if (!file.empty()) {
+    SchemaText schema;
+    schema.kind = SchemaKind::json;
+    WEIR_ASSIGN(schema.text, context.schemas->file(file));
+    return json::describe_json_schema(schema, file, ignores_unsupported(options));
+  }
+  if (options.string("json.framing") != "confluent") {
+    return Status::invalid(
+        "write the event's fields as a column list, for instance (id BIGINT NOT NULL, name STRING), or name "
+        "a JSON Schema with 'json.schema-file'");
+  }
+  if (context.subject.empty()) {
+    return Status::invalid("'schema-registry.subject' is needed to find the schema of its columns");
+  }
+  return json::describe_latest(*context.schemas, context.subject, ignores_unsupported(options));
+}
+
+// The options of 'json' that say how values are written, under another prefix.
+constexpr const char* kDebezium = "debezium-json.";
+constexpr const char* kValueOptions[] = {"max-size",
+                                         "max-depth",
+                                         "timestamp-format",
+                                         "binary-encoding",
+                                         "allow-strings-as-numbers",
+                                         "allow-numbers-as-strings",
+                                         "allow-integral-floats",
+                                         "null-literals"};
+
+std::vector<OptionSpec> debezium_options() {
+  std::vector<OptionSpec> options = {
+      one_of("debezium-json.as", {"changelog", "rows"},
+             "changelog: inserts and retractions, for sinks that apply changes; rows: a row an operation (a "
+             "delete's is what was deleted), for every sink"),
+      option("debezium-json.op-column", OptionType::string, "",
+             "STRING column that takes the operation: c, r, u or d"),
+      one_of("debezium-json.schema-include", {"auto", "true", "false"},
+             "whether the envelope stands in 'payload', beside its 'schema'"),
+  };
+  for (OptionSpec spec : json_options()) {
+    const std::string name = spec.name.substr(std::string("json.").size());
+    if (std::find(std::begin(kValueOptions), std::end(kValueOptions), name) == std::end(kValueOptions))
+      continue;
+    spec.name = kDebezium + name;
+    options.push_back(std::move(spec));
+  }
+  return options;
+}
+
+Result<std::unique_ptr<Decoder>> create_debezium(const FormatContext& context) {
+  const Options& options = *context.options;
+  std::map<std::string, OptionValue> values;
+  for (const char* name : kValueOptions) {
+    const auto given = options.values().find(std::string(kDebezium) + name);
+    if (given != options.values().end()) values[std::string("json.") + name] = given->second;
+  }
+  WEIR_ASSIGN(auto settings, settings_of(Options(json_options(), std::move(values))));
+  json::DebeziumSettings debezium;
+  const std::string include = options.string("debezium-json.schema-include");
+  debezium.wrapper = include == "true"    ? json::DebeziumSettings::Wrapper::with_schema
+                     : include == "false" ? json::DebeziumSettings::Wrapper::without_schema
+                                          : json::DebeziumSettings::Wrapper::automatic;
+  debezium.changelog = options.string("debezium-json.as") == "changelog";
+  debezium.op_column = options.string("debezium-json.op-column");
+  return json::DebeziumDecoder::create(context.columns, std::move(settings), std::move(debezium));
 }
 
 }  // namespace
 
+FormatInfo debezium_json_format() {
+  FormatInfo format;
+  format.name = "debezium-json";
+  format.summary = "change events of Debezium in JSON, as a changelog or as a row an operation";
+  format.options = debezium_options();
+  format.create = create_debezium;
+  format.changelog = true;
+  return format;
+}
+
 FormatInfo json_format() {
-  return {"json",
-          "one JSON object an event, checked strictly against the table's columns",
-          json_options(),
-          create_json,
-          {}};
+  FormatInfo format;
+  format.name = "json";
+  format.summary = "one JSON object an event, checked strictly against the table's columns";
+  format.options = json_options();
+  format.create = create_json;
+  format.describe = describe_json;
+  format.uses_registry = true;
+  return format;
 }
 
 }  // namespace weir

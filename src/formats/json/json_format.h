@@ -8,5 +8,7 @@
 namespace weir {
 
 FormatInfo json_format();
+// 'debezium-json': change events of Debezium as a changelog, or as rows.
+FormatInfo debezium_json_format();
 
 }  // namespace weir

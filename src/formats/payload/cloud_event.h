@@ -2,7 +2,6 @@
 // JSON format 1.0).
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -20,22 +19,8 @@ struct CloudEvent {
   std::string headers;
 };
 
-// One thread; keeps its parser between calls.
-class CloudEventReader {
- public:
-  CloudEventReader();
-  ~CloudEventReader();
-
-  // EventBatch::kPadding bytes behind `bytes` must be readable. False: `error` has code, message, field and
-  // byte. `event` is overwritten.
-  bool read(std::string_view bytes, CloudEvent& event, ErrorRecord& error);
-
- private:
-  struct Parser;
-  bool parse(std::string_view bytes, CloudEvent& event, ErrorRecord& error);
-
-  std::unique_ptr<Parser> parser_;
-};
+// False: `error` has code, message, field and byte. `event` is overwritten.
+bool read_cloud_event(std::string_view bytes, CloudEvent& event, ErrorRecord& error);
 
 // Whether the headers (a JSON object as text) say that the payload is a CloudEvent's data already: binary
 // mode, with ce-specversion (HTTP, NATS) or ce_specversion (Kafka).

@@ -1,6 +1,8 @@
 #include "sinks/console/console_sinks.h"
 
+#include <arrow/array.h>
 #include <arrow/record_batch.h>
+#include <arrow/type.h>
 
 #include <iostream>
 #include <utility>
@@ -46,10 +48,13 @@ class PrintSink final : public ForgetfulSink {
   Status append(const std::shared_ptr<arrow::RecordBatch>& rows) override {
     rows_ += rows->num_rows();
     std::string text;
+    const auto last = rows->column(rows->num_columns() - 1);
+    const bool changelog = rows->schema()->field(rows->num_columns() - 1)->name() == kWeightColumn;
     for (int64_t i = 0; i < rows->num_rows() && left_ != 0; ++i) {
       if (left_ > 0) --left_;
       text += prefix_;
-      append_json_row(*rows, i, rows->num_columns() - 2, text);
+      if (changelog) text += static_cast<const arrow::Int8Array&>(*last).Value(i) < 0 ? "-D " : "+I ";
+      append_json_row(*rows, i, rows->num_columns() - (changelog ? 3 : 2), text);
       text += '\n';
     }
     out_.write(text.data(), static_cast<std::streamsize>(text.size()));
@@ -83,8 +88,10 @@ SinkConnector print_connector() {
   limit.help = "print at most so many rows; -1: all";
   SinkConnector connector;
   connector.name = "print";
-  connector.summary = "one JSON line a row on standard output; at least once";
+  connector.summary =
+      "one JSON line a row on standard output, behind +I or -D for a changelog; at least once";
   connector.options = {prefix, limit};
+  connector.takes_changelog = true;
   connector.create = [](const SinkContext& context) -> Result<std::unique_ptr<Sink>> {
     return make_print_sink(std::cout, context.options.string("prefix"), context.options.integer("limit"));
   };
@@ -97,6 +104,7 @@ SinkConnector print_connector() {
 SinkConnector blackhole_connector() {
   SinkConnector connector;
   connector.name = "blackhole";
+  connector.takes_changelog = true;
   connector.summary = "counts rows and forgets them, for measuring; at least once";
   connector.create = [](const SinkContext&) -> Result<std::unique_ptr<Sink>> {
     return make_blackhole_sink();
