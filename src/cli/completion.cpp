@@ -51,7 +51,9 @@ void collect(const CLI::App& app, const std::string& path, std::vector<Completio
   command.path = path;
   command.name = path.empty() ? "weir" : app.get_name();
   command.help = app.get_description();
-  for (const CLI::Option* option : app.get_options()) command.options.push_back(describe(*option));
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_group().empty()) command.options.push_back(describe(*option));  // else it is hidden
+  }
   const auto below = app.get_subcommands([](const CLI::App*) { return true; });
   for (const CLI::App* each : below) command.commands.push_back(each->get_name());
   commands.push_back(std::move(command));

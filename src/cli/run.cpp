@@ -303,8 +303,10 @@ void add_run_command(CLI::App& app, const Registry& registry, int& exit) {
       ->add_option("--progress", arguments->progress,
                    "auto: a live line on a terminal, lines otherwise; lines; none")
       ->check(CLI::IsMember({"auto", "lines", "none"}));
-  command->add_option("--metrics", arguments->metrics,
-                      "a file for Prometheus' text format, replaced every 5 s (docs/metrics.md)");
+  command
+      ->add_option("--metrics", arguments->metrics,
+                   "a file for Prometheus' text format, replaced every 5 s (docs/metrics.md)")
+      ->type_name("FILE");
   command->footer(
       "Examples:\n  weir run orders.sql\n  weir run --once files-to-lake.sql\n  weir run a.sql "
       "b.sql\n\nSIGHUP "

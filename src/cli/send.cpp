@@ -162,7 +162,8 @@ void add_send_command(CLI::App& app, const Registry&, int& exit) {
                       "Idempotency-Keys are PREFIX-1, PREFIX-2, …: the same again repeats safely for 24 h");
   command->add_option("--retry-for", arguments->patience, "how long one request is tried")
       ->capture_default_str();
-  command->add_option("--tls-ca", arguments->http.ca_file, "file of certificates that are trusted");
+  command->add_option("--tls-ca", arguments->http.ca_file, "file of certificates that are trusted")
+      ->type_name("FILE");
   command->add_option("--progress", arguments->progress, "auto, lines or none")
       ->check(CLI::IsMember({"auto", "lines", "none"}));
   command->callback([arguments, &exit] { exit = send(*arguments); });

@@ -71,7 +71,8 @@ void add_sql_command(CLI::App& app, const Registry& registry, int& exit) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("sql", "query a pipeline's lake tables and its error lake");
   command->add_option("QUERY", arguments->query, "any SQL; error tables are errors.<source>")->required();
-  command->add_option("-f,--file", arguments->file, "the pipeline file whose tables are meant");
+  command->add_option("-f,--file", arguments->file, "the pipeline file whose tables are meant")
+      ->type_name("FILE");
   command
       ->add_option("--state", arguments->state,
                    "without -f: the state folder of the pipelines that are meant")
