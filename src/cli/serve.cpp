@@ -1,6 +1,4 @@
 // weir serve
-#include "edge/kafka_target.h"
-#include "edge/nats_target.h"
 #include "server/serve.h"
 
 #include <unistd.h>
@@ -12,6 +10,8 @@
 
 #include "base/objects.h"
 #include "cli/command.h"
+#include "edge/kafka_target.h"
+#include "edge/nats_target.h"
 
 namespace weir {
 namespace {
@@ -81,7 +81,8 @@ void add_serve_command(CLI::App& app, const Registry&, int& exit) {
       app.add_subcommand("serve", "take events over HTTP: the edge, the embedded log, the registry");
   auto file = std::make_shared<std::string>();
   auto options = std::make_shared<bool>(false);
-  command->add_option("--config", *file, "weir.toml; without it all defaults: http://127.0.0.1:7080");
+  command->add_option("--config", *file, "weir.toml; without it all defaults: http://127.0.0.1:7080")
+      ->type_name("FILE");
   command->add_flag("--options", *options, "print every option of weir.toml as Markdown, and end");
   command->footer(
       "Example:\n  weir serve &\n  curl -H 'Content-Type: application/json' -d '{\"id\":1}' "

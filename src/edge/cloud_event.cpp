@@ -109,7 +109,7 @@ std::optional<std::string> base64_decoded(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
   size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
   std::string out;
-  out.reserve(text.size() / 4 * 3 + kJsonPadding);
+  out.reserve(text.size() / 4 * 3);
   uint32_t bits = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     int value = i >= text.size() - padding ? 0 : digit(text[i]);

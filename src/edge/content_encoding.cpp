@@ -7,7 +7,6 @@
 #include <memory>
 
 #include "edge/event_request.h"
-#include "edge/json_text.h"
 
 namespace weir {
 namespace {
@@ -94,7 +93,6 @@ std::optional<HttpAnswer> decode_body(std::string_view encoding, std::string_vie
   }
   if (refused) return refused;
   if (static_cast<int64_t>(out.size()) > max_bytes) return too_large(max_bytes);
-  out.reserve(out.size() + kJsonPadding);
   return std::nullopt;
 }
 

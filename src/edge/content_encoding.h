@@ -9,8 +9,8 @@
 
 namespace weir {
 
-// `encoding`: the header's value. Nothing and `out` holds the decoded body (with padding behind it, as that
-// of HttpCall); or a problem: 415 for an unknown encoding, 413 beyond `max_bytes`, 400 for a damaged body.
+// `encoding`: the header's value. Nothing, and `out` holds the decoded body; or a problem: 415 for an unknown
+// encoding, 413 beyond `max_bytes`, 400 for a damaged body.
 std::optional<HttpAnswer> decode_body(std::string_view encoding, std::string_view body, int64_t max_bytes,
                                       std::string& out);
 

@@ -7,11 +7,15 @@
 namespace weir {
 namespace {
 
+// Segments are preallocated: streams that nobody declared must not take the disk.
+constexpr int64_t kUndeclaredSegmentBytes = 16 << 20;
+
 LogWriterSettings log_settings(const EdgeConfig& config, const std::string& stream) {
   LogWriterSettings settings;
   settings.folder = edge_log_folder(config);
   settings.stream = stream;
   settings.retention.consumed = stream.starts_with('_');  // of Weir's own: what was moved on may go
+  settings.segment_bytes = kUndeclaredSegmentBytes;
   for (const EdgeStream& declared : config.streams) {
     if (declared.name != stream) continue;
     const Options& options = declared.options;
@@ -65,7 +69,7 @@ Result<EventTarget*> EdgeTargets::open_target(const std::string& name) {
 Result<std::unique_ptr<EventTarget>> EdgeTargets::open_log(const std::string& stream) {
   {
     std::shared_lock lock(mutex_);
-    if (writers_.size() >= kMostLogStreams) {
+    if (writers_.size() >= config_.streams.size() + config_.routes.size() + kMostLogStreams) {
       return Status(Code::exhausted, "there are " + std::to_string(kMostLogStreams) +
                                          " streams already: declare those that you "
                                          "need with [[stream]]");

@@ -25,7 +25,7 @@ std::string edge_log_folder(const EdgeConfig& config);
 // Thread-safe.
 class EdgeTargets final : public TargetSet {
  public:
-  static constexpr size_t kMostLogStreams = 1000;
+  static constexpr size_t kMostLogStreams = 256;  // made on first use, beside the declared ones
 
   // Opens what streams and routes name. Both arguments outlive the result.
   static Result<std::unique_ptr<EdgeTargets>> open(const EdgeConfig& config, const Clock& clock);

@@ -128,7 +128,7 @@ class Reader {
   }
 
   std::optional<HttpAnswer> document() {
-    if (auto fault = check_json(body_, limits_.max_depth))
+    if (auto fault = find_json_fault(body_, limits_.max_depth))
       return fault_at(body_, fault->offset, fault->reason);
     add_envelope("", std::string(kJsonType), {});
     return add(trim_json_space(body_));
@@ -144,7 +144,7 @@ class Reader {
       std::string_view line = trim_json_space({at, static_cast<size_t>(line_end - at)});
       at = line_end + 1;
       if (line.empty()) continue;
-      if (auto fault = check_json(line, limits_.max_depth)) {
+      if (auto fault = find_json_fault(line, limits_.max_depth)) {
         return fault_at(body_, static_cast<size_t>(line.data() - body_.data()) + fault->offset,
                         fault->reason);
       }
@@ -162,13 +162,13 @@ class Reader {
   }
 
   std::optional<HttpAnswer> structured() {
-    if (auto fault = check_json(body_, limits_.max_depth))
+    if (auto fault = find_json_fault(body_, limits_.max_depth))
       return fault_at(body_, fault->offset, fault->reason);
     return add_structured(body_);
   }
 
   std::optional<HttpAnswer> batch() {
-    if (auto fault = check_json(body_, limits_.max_depth))
+    if (auto fault = find_json_fault(body_, limits_.max_depth))
       return fault_at(body_, fault->offset, fault->reason);
     std::optional<HttpAnswer> refused;
     bool array = for_each_element(body_, [&](std::string_view element) {
@@ -195,9 +195,7 @@ class Reader {
     if (is_json_type(media_type(content_type)) && !data.empty()) {
       // Slices of a structured event were checked with it; decoded base64 and a binary body were not.
       if (!within(data) || data.data() == body_.data()) {
-        // What base64 gave lies in a string without padding: the slower check.
-        auto fault =
-            within(data) ? check_json(data, limits_.max_depth) : find_json_fault(data, limits_.max_depth);
+        auto fault = find_json_fault(data, limits_.max_depth);
         if (fault && within(data)) return fault_at(body_, fault->offset, fault->reason);
         if (fault) return fault_at(body_, offset, "data_base64 is no JSON: " + fault->reason);
       }

@@ -41,8 +41,7 @@ struct EventLimits {
 };
 
 // The problem to answer, or nothing. The same event gives the same payload, key and headers in every mode.
-// `body` is decoded (Content-Encoding); kJsonPadding bytes behind it must be readable. `head` and `body`
-// outlive `out`.
+// `body` is decoded (Content-Encoding). `head` and `body` outlive `out`.
 std::optional<HttpAnswer> read_events(const HttpHead& head, std::string_view body, const EventLimits& limits,
                                       ReceivedEvents& out);
 

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "edge/json_text.h"
-
 namespace weir {
 namespace {
 
@@ -23,7 +21,6 @@ std::unique_ptr<Read> read(Headers headers, std::string body, EventLimits limits
   auto result = std::make_unique<Read>();
   result->head.headers = std::move(headers);
   result->body = std::move(body);
-  result->body.reserve(result->body.size() + kJsonPadding);
   result->refused = read_events(result->head, result->body, limits, result->events);
   return result;
 }

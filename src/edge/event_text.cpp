@@ -1,11 +1,10 @@
 #include "edge/event_text.h"
 
-#include <simdjson.h>
-
 #include <cstdint>
 #include <cstdio>
 
 #include "base/text.h"
+#include "edge/json_text.h"
 #include "edge/log_target.h"
 
 namespace weir {
@@ -13,6 +12,7 @@ namespace {
 
 constexpr size_t kLongestSubject = 1024;  // NATS' control line ends at 4096, the id takes its share
 constexpr size_t kLongestTopic = 249;
+constexpr int kMostDepth = 8;  // of headers: an object of strings
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
@@ -67,8 +67,6 @@ Status check_literal(std::string_view whole, std::string_view text, NameKind kin
 }  // namespace
 
 struct EventHeaders::State {
-  simdjson::ondemand::parser parser;
-  std::string buffer;
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
@@ -76,26 +74,15 @@ EventHeaders::EventHeaders() : state_(std::make_unique<State>()) {}
 EventHeaders::~EventHeaders() = default;
 
 const std::vector<std::pair<std::string, std::string>>& EventHeaders::parse(std::string_view json) {
-  auto& [parser, buffer, headers] = *state_;
+  auto& headers = state_->headers;
   headers.clear();
-  if (json.size() <= 2) return headers;
-  buffer.assign(json);
-  buffer.reserve(json.size() + simdjson::SIMDJSON_PADDING);
-  simdjson::ondemand::document document;
-  if (parser.iterate(buffer.data(), json.size(), buffer.capacity()).get(document) != simdjson::SUCCESS) {
-    return headers;
-  }
-  simdjson::ondemand::object object;
-  if (document.get_object().get(object) != simdjson::SUCCESS) return headers;
-  for (auto entry : object) {
-    simdjson::ondemand::field field;
-    std::string_view name;
-    std::string_view value;
-    if (std::move(entry).get(field) != simdjson::SUCCESS) break;
-    if (field.unescaped_key().get(name) != simdjson::SUCCESS) break;
-    if (field.value().get_string().get(value) != simdjson::SUCCESS) continue;
-    headers.emplace_back(name, value);
-  }
+  if (json.size() <= 2 || find_json_fault(json, kMostDepth)) return headers;
+  for_each_member(json, [&](std::string_view name, std::string_view value) {
+    if (value.front() == '"') {
+      headers.emplace_back(json_unescaped(name), json_unescaped(value.substr(1, value.size() - 2)));
+    }
+    return true;
+  });
   return headers;
 }
 

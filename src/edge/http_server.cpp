@@ -39,7 +39,6 @@ constexpr size_t kMostHeaders = 100;
 constexpr size_t kReadBytes = 32 << 10;
 constexpr size_t kFirstReadBytes = 4 << 10;
 constexpr size_t kReservedBodyBytes = 64 << 10;  // a Content-Length alone costs no more memory than this
-constexpr size_t kPadding = 64;
 constexpr auto kTick = std::chrono::milliseconds(50);  // how exact the timeouts are
 constexpr auto kLinger = std::chrono::seconds(2);
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
@@ -101,7 +100,7 @@ class RequestParser final : public http::basic_parser<true> {
   }
   void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code& ec) override {
     size_t expected = length ? std::min<uint64_t>(*length, kReservedBodyBytes) : 0;
-    call_->body.reserve(expected + kPadding);
+    call_->body.reserve(expected);
     ec = {};
   }
   std::size_t on_body_impl(boost::beast::string_view body, error_code& ec) override {
@@ -117,10 +116,7 @@ class RequestParser final : public http::basic_parser<true> {
     call_->body.append(body.data(), length);
     return length;
   }
-  void on_finish_impl(error_code& ec) override {
-    if (!call_->body.empty()) call_->body.reserve(call_->body.size() + kPadding);
-    ec = {};
-  }
+  void on_finish_impl(error_code& ec) override { ec = {}; }
 
   std::shared_ptr<HttpCall> call_;
   std::string target_;

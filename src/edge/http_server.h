@@ -29,7 +29,7 @@ struct HttpHead {
 
 struct HttpCall {
   HttpHead head;
-  std::string body;  // the bytes behind it are readable up to body.capacity(), at least 64 where there is any
+  std::string body;
 };
 
 struct HttpAnswer {

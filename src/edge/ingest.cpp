@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
+#include <memory>
 #include <utility>
 
 #include "edge/content_encoding.h"
@@ -30,8 +32,16 @@ HttpAnswer retry_later(int status, std::string_view title, std::string_view deta
   return answer;
 }
 
+// Shared by the requests: a target may answer after the ingest's end.
+struct Core {
+  explicit Core(const EdgeConfig& config) : router(config), states(config) {}
+  const Router router;
+  StreamStates states;
+};
+
 // Everything that one request needs until it is answered.
 struct Request {
+  std::shared_ptr<Core> core;
   std::shared_ptr<const HttpCall> call;
   HttpRespond respond;
   StreamState* state = nullptr;
@@ -155,8 +165,7 @@ class EdgeIngest final : public Ingest {
       : targets_(targets),
         clock_(clock),
         settings_(settings),
-        router_(config),
-        states_(config),
+        core_(std::make_shared<Core>(config)),
         opener_(1, 256) {}
 
   HttpRoute route() override {
@@ -164,17 +173,17 @@ class EdgeIngest final : public Ingest {
     route.prefix = kPrefix;
     route.admit = [this](const HttpHead& head) {
       auto refused = admit(head);
-      if (refused) states_.find(stream_of(head)).count_answer(refused->status);
+      if (refused) core_->states.find(stream_of(head)).count_answer(refused->status);
       return refused;
     };
-    route.max_body = [this](const HttpHead& head) { return states_.find(stream_of(head)).max_body; };
+    route.max_body = [this](const HttpHead& head) { return core_->states.find(stream_of(head)).max_body; };
     route.handle = [this](std::shared_ptr<const HttpCall> call, HttpRespond respond) {
       handle(std::move(call), std::move(respond));
     };
     return route;
   }
 
-  std::string metrics() const override { return states_.metrics(); }
+  std::string metrics() const override { return core_->states.metrics(); }
 
  private:
   std::optional<HttpAnswer> admit(const HttpHead& head) {
@@ -185,7 +194,7 @@ class EdgeIngest final : public Ingest {
           "a stream's name has letters, digits, '.', '_' and '-', at most 100, the first a letter or "
           "digit");
     }
-    StreamState& state = states_.find(stream);
+    StreamState& state = core_->states.find(stream);
     const bool open = state.tokens.empty() && !settings_.tokens_needed;
     if (!open && (state.tokens.empty() || !state.tokens.admit(head.header("authorization")))) {
       HttpAnswer answer =
@@ -211,14 +220,15 @@ class EdgeIngest final : public Ingest {
     request->stream = stream_of(call->head);
     request->call = std::move(call);
     request->respond = std::move(respond);
-    request->state = &states_.find(request->stream);
+    request->core = core_;
+    request->state = &core_->states.find(request->stream);
     request->state->in_flight.fetch_add(1, std::memory_order_relaxed);
     if (auto refused = read(*request)) return request->answer(*std::move(refused));
     std::vector<Parcel> parcels = parcels_of(*request);
     RequestKey key = request_key(*request);
     const bool has_key = !key.key.empty();
     publish_parcels(targets_, opener_, std::move(parcels), std::move(key),
-                    [this, request, has_key](Result<std::vector<EdgePosition>> positions) {
+                    [request, has_key](Result<std::vector<EdgePosition>> positions) {
                       if (!positions.ok()) return request->answer(failed_answer(positions.status(), has_key));
                       count_stored(*request, *positions);
                       request->answer(stored_answer(*request, *positions));
@@ -230,7 +240,8 @@ class EdgeIngest final : public Ingest {
     StreamState& state = *request.state;
     std::string_view encoding = head.header("content-encoding");
     if (!encoding.empty() && media_type(encoding) != "identity") {
-      if (auto refused = decode_body(encoding, request.call->body, state.max_body, request.decoded.emplace())) {
+      if (auto refused =
+              decode_body(encoding, request.call->body, state.max_body, request.decoded.emplace())) {
         return refused;
       }
     }
@@ -254,7 +265,7 @@ class EdgeIngest final : public Ingest {
       Addressed address;
       address.subject = envelope.type.empty() ? std::string_view(request.stream) : envelope.type;
       RouteFacts facts{request.stream, &envelope, address.subject, &request.call->head};
-      std::string target = router_.route(facts).value_or(kUnroutedTarget);
+      std::string target = core_->router.route(facts).value_or(kUnroutedTarget);
       address.headers = envelope.headers;
       // Whoever reads it elsewhere wants to know the stream.
       if (!target.starts_with("log:") || std::string_view(target).substr(4) != request.stream) {
@@ -283,8 +294,9 @@ class EdgeIngest final : public Ingest {
     return parcels;
   }
 
-  void count_stored(Request& request, const std::vector<EdgePosition>& positions) {
-    StreamState& state = router_.takes_any_stream() ? states_.make(request.stream) : *request.state;
+  static void count_stored(Request& request, const std::vector<EdgePosition>& positions) {
+    StreamState& state =
+        request.core->router.takes_any_stream() ? request.core->states.make(request.stream) : *request.state;
     if (&state != request.state) {
       // The stream exists from now on.
       request.state->in_flight.fetch_sub(1, std::memory_order_relaxed);
@@ -302,8 +314,7 @@ class EdgeIngest final : public Ingest {
   TargetSet& targets_;
   const Clock& clock_;
   const IngestSettings settings_;
-  const Router router_;
-  StreamStates states_;
+  const std::shared_ptr<Core> core_;
   WorkPool opener_;
 };
 

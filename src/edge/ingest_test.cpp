@@ -10,7 +10,6 @@
 
 #include "edge/bearer_tokens.h"
 #include "edge/content_encoding.h"
-#include "edge/json_text.h"
 #include "edge/rate_limit.h"
 
 namespace weir {
@@ -88,7 +87,6 @@ class IngestTest : public testing::Test {
     }
     call->head.headers.insert(call->head.headers.end(), headers.begin(), headers.end());
     call->body = std::move(body);
-    call->body.reserve(call->body.size() + kJsonPadding);
     HttpRoute route = ingest_->route();
     if (auto refused = route.admit(call->head)) return *refused;
     std::mutex mutex;

@@ -14,14 +14,8 @@ struct JsonFault {
   std::string reason;
 };
 
-// How many bytes behind a text must be readable for check_json.
-inline constexpr size_t kJsonPadding = 64;
-
-// One JSON value with nothing but white space around it, UTF-8, at most `max_depth` containers in one
-// another; numbers of any size. At least kJsonPadding bytes behind `text` must be readable.
-std::optional<JsonFault> check_json(std::string_view text, int max_depth);
-
-// The same without the padding: slower, and it finds where the fault is.
+// Nothing when `text` is one JSON value with nothing but white space around it, in UTF-8, with at most
+// `max_depth` containers in one another. Numbers may have any size; names may come twice.
 std::optional<JsonFault> find_json_fault(std::string_view text, int max_depth);
 
 std::string_view trim_json_space(std::string_view text);

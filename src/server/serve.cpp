@@ -19,7 +19,8 @@ constexpr auto kStep = std::chrono::milliseconds(50);
 constexpr int64_t kRetainPeriodNs = 3'000'000'000;
 
 bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  const bool numeric = host.find_first_not_of("0123456789.") == std::string::npos;
+  return host == "localhost" || host == "::1" || (numeric && host.starts_with("127."));
 }
 
 HttpServerSettings server_settings(const EdgeConfig& config, const ListenAddress& address) {
@@ -76,9 +77,16 @@ class Server final : public EdgeServer {
   }
 
   Status start() {
-    WEIR_ASSIGN(address_, parse_listen_address(config_.server.string("listen")));
-    WEIR_TRY(check_exposure(config_, address_));
+    auto address = parse_listen_address(config_.server.string("listen"));
+    const std::string place = config_.server.has("listen") ? config_.server.location("listen").text() : "";
+    if (!address.ok()) return address.status().with_context(place);
+    address_ = *address;
+    if (Status exposed = check_exposure(config_, address_); !exposed.ok()) return exposed.with_context(place);
     WEIR_ASSIGN(targets_, EdgeTargets::open(config_, clock_));
+    if (log_stream_info(edge_log_folder(config_), kUnroutedStream).ok()) {
+      // What was left there can only be read once its writer has recovered it.
+      WEIR_TRY(targets_->open_target(kUnroutedTarget).status());
+    }
     WEIR_ASSIGN(registry_, RegistryApi::open({edge_log_folder(config_), config_.tokens}, clock_));
     UnroutedSettings unrouted = unrouted_settings(config_);
     unrouted.log = log_;
@@ -88,7 +96,11 @@ class Server final : public EdgeServer {
     routes.push_back(ingest_->route());
     routes.push_back(registry_->route());
     routes.push_back(unrouted_replay_route(
-        config_, *targets_, clock_, [this](const HttpHead& head) { return server_token(head, tokens_); }));
+        config_, *targets_, clock_, [this](const HttpHead& head) -> std::optional<HttpAnswer> {
+          // It changes something: without a token it is never open to other machines.
+          if (address_.loopback || !tokens_.empty()) return server_token(head, tokens_);
+          return problem(403, "Forbidden", "set tokens in [server] to replay from another machine");
+        }));
     routes.push_back(page("/healthz", nullptr, [] { return text("ok\n"); }));
     routes.push_back(page("/metrics", &tokens_, [this] { return metrics(); }));
     routes.push_back(page("/v1/streams", &tokens_, [this] { return streams(); }));
