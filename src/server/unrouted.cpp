@@ -68,13 +68,15 @@ class Move {
 
   Status move(const std::string& place, int partition) {
     const std::string app_id = std::string("weir/_edge/") + kSource + "/" + place;
-    // No table is made before there is something for it.
-    WEIR_ASSIGN(const int64_t first, log_offset_at(settings_.log_folder, kUnroutedStream, partition, 0));
     if (errors_ == nullptr) {
-      auto reader = LogReader::open(settings_.log_folder, kUnroutedStream, partition, first);
-      if (reader.status().code() == Code::unavailable) return {};  // its writer is just making it
+      // No table is made before there is something for it.
+      const auto first = log_offset_at(settings_.log_folder, kUnroutedStream, partition, 0);
+      if (first.status().code() == Code::unavailable) return {};  // its writer is just making it
+      if (!first.ok()) return first.status();
+      auto reader = LogReader::open(settings_.log_folder, kUnroutedStream, partition, *first);
+      if (reader.status().code() == Code::unavailable) return {};
       if (!reader.ok()) return reader.status();
-      if ((*reader)->end() <= first) return {};
+      if ((*reader)->end() <= *first) return {};
     }
     WEIR_TRY(open_tables());
     WEIR_TRY(open_reader(app_id, partition));
