@@ -185,6 +185,25 @@ def test_a_broker_that_answers_too_late(edge, nats, stream, eventually):
     assert len(stored(nats.url, stream)) == 4
 
 
+def test_kafka_that_is_away_and_comes_back(edge, kafka, topic, eventually):
+    kafka.create_topic(topic)
+    server = edge(kafka_target(kafka.bootstrap, topic, 'timeout = "1 s"') + route("kafka:k"))
+    assert server.post("a", {"n": 1}, Idempotency_Key="1")[0] == 200
+    kafka.pause()
+    try:
+        status, answer = server.post("a", {"n": 2}, Idempotency_Key="2")
+    finally:
+        kafka.resume()
+    assert status == 503 and topic in answer["detail"]
+    assert eventually(lambda: server.post("a", {"n": 2}, Idempotency_Key="2")[0] == 200)
+    assert server.post("a", {"n": 3}, Idempotency_Key="3")[0] == 200
+    # An event whose report never came may be there twice, under one id; no other is.
+    events = [(json.loads(message.value())["n"], dict(message.headers())["weir-event-id"])
+              for message in kafka.read(topic)]
+    assert [number for number, _ in events if number != 2] == [1, 3]
+    assert {number for number, _ in events} == {1, 2, 3} and len(events) <= 4 and len(set(events)) == 3
+
+
 def test_what_the_broker_refuses_says_why(edge, shared_nats, kafka, stream, topic, eventually):
     make_stream(shared_nats.url, stream, max_msg_size=100)
     server = edge(nats_target(shared_nats.url, stream) + kafka_target(kafka.bootstrap, topic, 'timeout = "1 s"')
