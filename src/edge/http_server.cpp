@@ -222,10 +222,9 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     switch (phase_) {
       case Phase::head:
       case Phase::body:
-        keep_alive_ = false;
-        return send(problem(408, "Request timeout",
-                            phase_ == Phase::head ? "the request's head took too long to arrive"
-                                                  : "the request's body took too long to arrive"));
+        return refuse(problem(408, "Request timeout",
+                              phase_ == Phase::head ? "the request's head took too long to arrive"
+                                                    : "the request's body took too long to arrive"));
       default: close();
     }
   }
@@ -275,7 +274,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
   void next_request() {
     if (worker_.shared.draining) return close();
     parser_.emplace();
-    keep_alive_ = head_only_ = false;
+    keep_alive_ = head_only_ = refused_ = false;
     phase_ = Phase::idle;
     deadline_tick = worker_.ticks(settings().idle_timeout);
     parse();
@@ -283,12 +282,15 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
 
   void read_more() {
     size_t room = phase_ == Phase::body ? kReadBytes : kFirstReadBytes;
+    reading_ = true;
     stream_.async_read_some(
         buffer_.prepare(room),
         [self = this->shared_from_this()](error_code ec, size_t bytes) { self->on_read(ec, bytes); });
   }
 
   void on_read(error_code ec, size_t bytes) {
+    reading_ = false;
+    if (phase_ == Phase::lingering) return ec ? close() : discard();
     if (phase_ != Phase::idle && phase_ != Phase::head && phase_ != Phase::body) return;
     if (ec) {
       if (phase_ == Phase::idle || ec != asio::error::eof) return close();
@@ -400,6 +402,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
   }
   void refuse(const HttpAnswer& answer) {
     keep_alive_ = false;
+    refused_ = true;
     send(answer);
   }
 
@@ -428,6 +431,8 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     if (phase_ != Phase::writing) return;
     if (ec) return close();
     if (keep_alive_) return next_request();
+    // A request that was read whole leaves nothing behind.
+    if (!kTls && !refused_ && buffer_.size() == 0) return close();
     linger();
   }
 
@@ -436,11 +441,12 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     phase_ = Phase::lingering;
     deadline_tick = worker_.ticks(kLinger);
     if constexpr (kTls) {
+      if (reading_) return close();  // a shutdown would read as well
       stream_.async_shutdown([self = this->shared_from_this()](error_code) { self->close(); });
     } else {
       error_code ignored;
       socket().shutdown(tcp::socket::shutdown_send, ignored);
-      discard();
+      if (!reading_) discard();  // else what on_read gets is thrown away
     }
   }
   void discard() {
@@ -462,6 +468,8 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
   Phase phase_ = Phase::idle;
   bool keep_alive_ = false;
   bool head_only_ = false;
+  bool refused_ = false;  // before it was read whole
+  bool reading_ = false;  // into buffer_, which must stay where it is
   int64_t max_body_ = 0;
   const HttpRoute* route_ = nullptr;
   std::string out_;

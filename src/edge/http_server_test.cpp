@@ -239,6 +239,8 @@ TEST(HttpServer, SlowClientsAreLetGo) {
   body.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
   EXPECT_EQ(status_of(head.rest()), 408);
   EXPECT_EQ(status_of(body.rest()), 408);
+  body.send("cde");  // too late: thrown away
+  body.half_close();
   EXPECT_EQ(idle.rest(), "");
 }
 
