@@ -45,8 +45,8 @@ def read_back(case, edge, stream, columns=COLUMNS):
 
 def curl(edge, *arguments):
     """(status, body) as curl has them."""
-    done = subprocess.run(["curl", "-sS", "--path-as-is", "-w", "\n%{http_code}", *map(str, arguments)], cwd=edge.folder,
-                          capture_output=True, text=True, timeout=30, check=True)
+    command = ["curl", "-sS", "--path-as-is", "-w", "\n%{http_code}", *map(str, arguments)]
+    done = subprocess.run(command, cwd=edge.folder, capture_output=True, text=True, timeout=30, check=True)
     body, status = done.stdout.rsplit("\n", 1)
     return int(status), body
 
@@ -65,7 +65,8 @@ def raw(edge, *parts, half_close=False):
 
 
 def head(path="/v1/events/orders", *lines):
-    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", *lines, "", ""]).encode()
+    lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", *lines, "", ""]
+    return "\r\n".join(lines).encode()
 
 
 def statuses(answer):
@@ -76,7 +77,8 @@ def count(edge, stream):
     """Events in the stream's log."""
     with urllib.request.urlopen(f"{edge.url}/v1/streams", timeout=20) as answer:
         streams = json.loads(answer.read())["streams"]
-    return sum(part["next"] - part["first"] for each in streams if each["name"] == stream for part in each["partitions"])
+    parts = [part for each in streams if each["name"] == stream for part in each["partitions"]]
+    return sum(part["next"] - part["first"] for part in parts)
 
 
 def test_curl_and_back_through_a_pipeline(case, edge):
@@ -123,7 +125,8 @@ def test_malformed_events_store_nothing(edge):
     server = edge()
     status, problem = server.post("orders", b'{"id":1}\n{"id":}\n', NDJSON)
     assert (status, problem["line"], problem["byte"], problem["status"]) == (400, 2, 7, 400)
-    status, problem = server.post("orders", b'{"specversion":"1.0","id":"1","type":"t"}', "application/cloudevents+json")
+    no_source = b'{"specversion":"1.0","id":"1","type":"t"}'
+    status, problem = server.post("orders", no_source, "application/cloudevents+json")
     assert status == 400 and "'source'" in problem["detail"]
     assert server.post("orders", b'{"a":"\xff"}')[0] == 400
     assert server.post("orders", b"[" * 100 + b"]" * 100)[0] == 400
