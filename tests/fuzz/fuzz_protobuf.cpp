@@ -4,6 +4,7 @@
 #include <arrow/record_batch.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -56,7 +57,10 @@ constexpr const char* kColumns[][2] = {
 // The file t.proto, and a registry that has it as the schema 1.
 class OneSchema final : public SchemaLookup {
  public:
-  Result<std::string> file(const std::string&) override { return std::string(kProto); }
+  Result<std::string> file(const std::string& path) override {
+    if (path != "t.proto") return Status(Code::not_found, "no such file");
+    return std::string(kProto);
+  }
   Result<SchemaPointer> by_id(int32_t id) override {
     if (id != 1) return Status(Code::not_found, "no such schema");
     return schema_;
@@ -93,7 +97,9 @@ std::unique_ptr<Decoder> make(bool confluent) {
   specs.push_back(option("schema-registry.url", OptionType::string, "", ""));
   Diagnostics diagnostics;
   const Options options = validate_options("format 'protobuf'", specs, values, {}, diagnostics);
-  return std::move(*format.create({columns, &options, std::make_shared<OneSchema>(), "t-value", false}));
+  auto made = format.create({columns, &options, std::make_shared<OneSchema>(), "t-value", false});
+  if (!made.ok()) std::fprintf(stderr, "%s\n", made.status().message().c_str());
+  return std::move(*made);
 }
 
 void require(bool condition) {
