@@ -313,8 +313,13 @@ void LogWriterImpl::commit(std::vector<Append>& round) {
     const int64_t now_us = clock_.now_us();
     keys_.expire(now_us);
     for (Append& append : round) append.answer = stage(append, now_us);
+    const auto staged = std::count_if(partitions_.begin(), partitions_.end(),
+                                      [](const auto& partition) { return partition->staged(); });
     for (const auto& partition : partitions_) {
-      if (failed.ok() && !partition->broken() && partition->staged()) failed = partition->flush();
+      if (failed.ok() && !partition->broken() && staged > 1) failed = partition->begin_flush();
+    }
+    for (const auto& partition : partitions_) {
+      if (failed.ok() && !partition->broken()) failed = partition->flush();
       if (partition->broken() && failed.ok()) failed = Status::unavailable("a write failed");
     }
     crash_point("log.synced");

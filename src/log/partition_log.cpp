@@ -275,15 +275,30 @@ int64_t PartitionLog::stage(std::string_view key, uint64_t fingerprint, int64_t 
   return header.base_offset;
 }
 
+Status PartitionLog::write() {
+  if (staged_.empty() || written_) return {};
+  Status status = file_->write(newest_.bytes - static_cast<int64_t>(staged_.size()), staged_);
+  broken_ = !status.ok();
+  written_ = status.ok();
+  return status;
+}
+
+Status PartitionLog::begin_flush() {
+  WEIR_TRY(write());
+  if (written_) file_->start_sync(newest_.bytes - static_cast<int64_t>(staged_.size()), staged_.size());
+  return {};
+}
+
 Status PartitionLog::flush() {
   if (staged_.empty()) return {};
-  Status status = file_->write(newest_.bytes - static_cast<int64_t>(staged_.size()), staged_);
+  WEIR_TRY(write());
   crash_point("log.written");
-  if (status.ok()) status = file_->sync();
+  Status status = file_->sync();
   if (!status.ok()) {
     broken_ = true;
     return status;
   }
+  written_ = false;
   staged_.clear();
   if (staged_.capacity() > kStagedKept) staged_.shrink_to_fit();
   synced_ = newest_.next_offset;

@@ -45,6 +45,8 @@ class PartitionLog {
   int64_t stage(std::string_view key, uint64_t fingerprint, int64_t timestamp_us,
                 const std::vector<LogRecord>& records);
   bool staged() const { return !staged_.empty(); }
+  // Hands what is staged to the disk without waiting for it: several partitions are written side by side.
+  Status begin_flush();
   // Writes and syncs what is staged. After a failure the partition is broken: nobody knows what is on the
   // disk.
   Status flush();
@@ -80,6 +82,7 @@ class PartitionLog {
   Status make_spare(int64_t bytes);  // under spare_mutex_
   Result<std::unique_ptr<SegmentFile>> begin_spare(int64_t base, int64_t bytes);
   Status roll(int64_t bytes);
+  Status write();
   void close_newest();
   void remember(const SummaryKey& key);
   std::string path_of(int64_t base) const;
@@ -91,6 +94,7 @@ class PartitionLog {
   std::unique_ptr<SegmentFile> file_;  // the newest segment
   SegmentSummary newest_;              // its bytes and offsets include what is staged
   std::string staged_;                 // ends at newest_.bytes
+  bool written_ = false;               // what is staged, and nothing was staged since
   int64_t synced_ = 0;                 // the offset below which all is durable
   bool broken_ = false;
   std::atomic<int64_t> room_{0};  // in the newest segment

@@ -81,6 +81,10 @@ Status SegmentFile::write(int64_t position, std::string_view bytes) {
   return {};
 }
 
+void SegmentFile::start_sync(int64_t position, size_t size) {
+  ::sync_file_range(descriptor_, position, static_cast<off_t>(size), SYNC_FILE_RANGE_WRITE);
+}
+
 Status SegmentFile::sync() {
   if (::fdatasync(descriptor_) != 0) return disk_status(errno, "fdatasync " + path_);
   return {};

@@ -25,6 +25,8 @@ class SegmentFile {
   // Turns a spare into the segment `path`, durable with its header.
   Status begin(const std::string& path, const SegmentName& name);
   Status write(int64_t position, std::string_view bytes);
+  // Lets the kernel begin with what sync() will wait for.
+  void start_sync(int64_t position, size_t size);
   Status sync();
   // Drops what lies behind `position` and makes room up to `capacity` anew, as zeros.
   Status cut(int64_t position, int64_t capacity);
