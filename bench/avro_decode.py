@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Avro messages (Confluent's framing) -> typed Arrow on one core: Weir beside arrow-avro, on the same bytes, in one run.
+"""Avro messages (Confluent's framing) -> typed Arrow on one core: Weir beside arrow-avro, on the same bytes.
 
 avro_decode.py --weir build/bench_avro_decode --arrow-avro TARGET/release/bench-arrow-avro [--data DIR]
 Checks that both found the same rows and sums, prints JSON lines and a table. Exit code 1 when they disagree or Weir is
@@ -45,7 +45,8 @@ def measure(arguments, folder):
         lines.append(f"| {shape} | {weir['bytes'] // weir['rows']} B | {weir['gb_s_best']:.2f} "
                      f"({weir['gb_s_median']:.2f}) | {weir['rows'] / weir['cpu_s_best'] / 1e6:.1f} M | "
                      f"{peer['gb_s_best']:.2f} ({peer['gb_s_median']:.2f}) | {ratio:.1f}x |")
-    print("\n| shape | event | Weir GB/s best (median) | events/s | arrow-avro GB/s | ratio |\n|---|---|---|---|---|---|")
+    print("\n| shape | event | Weir GB/s best (median) | events/s | arrow-avro GB/s | ratio |")
+    print("|---|---|---|---|---|---|")
     print("\n".join(lines))
     return 1 if failed else 0
 

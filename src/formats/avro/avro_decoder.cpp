@@ -3,6 +3,8 @@
 #include <arrow/record_batch.h>
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 #include "formats/avro/avro_describe.h"
 
@@ -11,7 +13,7 @@ namespace {
 
 constexpr size_t kMaxContainerSchemas = 64;  // remembered; then all are forgotten
 constexpr size_t kMaxRegistrySchemas = 10'000;
-constexpr int kMaxVersionsBack = 20;
+constexpr int kMaxVersions = 20;  // looked through, back or ahead
 
 bool same_columns(const std::vector<ColumnSpec>& one, const std::vector<ColumnSpec>& other) {
   return std::equal(one.begin(), one.end(), other.begin(), other.end(),
@@ -87,13 +89,8 @@ AvroDecoder::WriterHandle AvroDecoder::writer_of(const NamedSchema& schema) cons
 }
 
 Result<AvroDecoder::WriterHandle> AvroDecoder::writer_of_id(int32_t id) {
-  if (id == last_id_ && last_writer_) return last_writer_;
   const auto known = by_id_.find(id);
-  if (known != by_id_.end()) {
-    last_id_ = id;
-    last_writer_ = known->second;
-    return last_writer_;
-  }
+  if (known != by_id_.end()) return known->second;
   auto registered = schemas_->by_id(id);
   if (!registered.ok() && registered.status().code() == Code::not_found) {
     return refused(ErrorCode::unknown_schema, "the registry has no schema of id " + std::to_string(id));
@@ -130,7 +127,7 @@ Status AvroDecoder::find_reader() {
     return {};
   }
   auto candidate = schemas_->latest(subject_);
-  for (int back = 0; back < kMaxVersionsBack; ++back) {
+  for (int back = 0; back < kMaxVersions; ++back) {
     if (!candidate.ok() && candidate.status().code() != Code::not_found) return candidate.status();
     if (candidate.ok() && (*candidate)->schema.kind == SchemaKind::avro) {
       auto parsed = parse_schema((*candidate)->schema);
@@ -148,6 +145,21 @@ Status AvroDecoder::find_reader() {
   return {};
 }
 
+// The subject's newest version. The registry's client believes a latest one for a while: the number behind it
+// tells whether there is a newer one.
+Result<SchemaPointer> AvroDecoder::newest() {
+  WEIR_ASSIGN(SchemaPointer latest, schemas_->latest(subject_));
+  for (int ahead = 0; ahead < kMaxVersions; ++ahead) {
+    auto next = schemas_->version(subject_, latest->version + 1);
+    if (!next.ok()) {
+      if (next.status().code() == Code::not_found) break;
+      return next.status();
+    }
+    latest = *next;
+  }
+  return latest;
+}
+
 // schema_changed when this writer has what the columns lack, and planning anew from the subject's latest
 // version would give other columns, none of another type. Planned anew the columns are those of that version,
 // so the same event cannot ask for it again.
@@ -160,7 +172,8 @@ Status AvroDecoder::look_for_change(const RegisteredSchema& registered, const Sc
     for (const ColumnSpec& column : *written) adds = adds || column_named(specs_, column.name) == nullptr;
   }
   if (!adds && compiled.plan != nullptr) return {};
-  auto latest = schemas_->latest(subject_);
+  look_again_.push_back(registered.id);
+  auto latest = newest();
   if (!latest.ok()) return latest.status().code() == Code::not_found ? Status() : latest.status();
   if ((*latest)->id == reader_id_ || (*latest)->schema.kind != SchemaKind::avro) return {};
   auto parsed = parse_schema((*latest)->schema);
@@ -215,7 +228,7 @@ bool AvroDecoder::single(const Writer& writer, const uint8_t* at, const uint8_t*
   return true;
 }
 
-Result<bool> AvroDecoder::event(std::string_view payload, ErrorRecord& error) {
+bool AvroDecoder::event(std::string_view payload, ErrorRecord& error) {
   static constexpr uint8_t kEmpty[EventBatch::kPadding] = {};
   const uint8_t* at = payload.empty() ? kEmpty : reinterpret_cast<const uint8_t*>(payload.data());
   const uint8_t* end = at + payload.size();
@@ -228,39 +241,52 @@ Result<bool> AvroDecoder::event(std::string_view payload, ErrorRecord& error) {
   }
   switch (settings_.framing) {
     case Framing::none: return single(*only_writer_, at, end, error);
-    case Framing::confluent: {
-      if (payload.size() < 5 || *at != 0) {
-        const bool short_one = payload.size() < 5;
-        walk_.fail(ErrorCode::malformed, at,
-                   short_one
-                       ? "no Confluent framing: fewer than 5 bytes"
-                       : "no Confluent framing: the first byte is " + std::to_string(*at) + ", expected 0");
-        return false;
-      }
-      uint32_t id;
-      std::memcpy(&id, at + 1, 4);
-      WEIR_ASSIGN(const WriterHandle writer, writer_of_id(static_cast<int32_t>(__builtin_bswap32(id))));
-      return single(*writer, at + 5, end, error);
-    }
-    case Framing::single_object: {
-      if (payload.size() < 10 || at[0] != 0xc3 || at[1] != 1) {
-        walk_.fail(ErrorCode::malformed, at, "no single-object encoding: it does not begin with C3 01");
-        return false;
-      }
-      uint64_t number;
-      std::memcpy(&number, at + 2, 8);
-      const auto known = by_fingerprint_.find(number);
-      if (known != by_fingerprint_.end()) return single(*known->second, at + 10, end, error);
-      char text[17];
-      for (int i = 0; i < 16; ++i) text[i] = "0123456789abcdef"[(number >> (60 - 4 * i)) & 15];
-      text[16] = 0;
-      walk_.fail(ErrorCode::unknown_schema, at + 2,
-                 std::string("no schema with the fingerprint ") + text + " in " + settings_.option_prefix +
-                     "schema-file");
-      return false;
-    }
+    case Framing::confluent: return confluent(at, end, error);
+    case Framing::single_object: return single_object(at, end, error);
     case Framing::container: return container(at, end, error);
   }
+  return false;
+}
+
+bool AvroDecoder::confluent(const uint8_t* at, const uint8_t* end, ErrorRecord& error) {
+  if (end - at < 5 || *at != 0) {
+    walk_.fail(ErrorCode::malformed, at,
+               end - at < 5
+                   ? "no Confluent framing: fewer than 5 bytes"
+                   : "no Confluent framing: the first byte is " + std::to_string(*at) + ", expected 0");
+    return false;
+  }
+  uint32_t bytes;
+  std::memcpy(&bytes, at + 1, 4);
+  const int32_t id = static_cast<int32_t>(__builtin_bswap32(bytes));
+  if (id != last_id_ || !last_writer_) {
+    auto writer = writer_of_id(id);
+    if (!writer.ok()) {
+      failure_ = writer.status();
+      return false;
+    }
+    // An unknown id is asked for again: it may be registered by then.
+    last_id_ = (*writer)->code == ErrorCode::unknown_schema ? -1 : id;
+    last_writer_ = std::move(*writer);
+  }
+  return single(*last_writer_, at + 5, end, error);
+}
+
+bool AvroDecoder::single_object(const uint8_t* at, const uint8_t* end, ErrorRecord& error) {
+  if (end - at < 10 || at[0] != 0xc3 || at[1] != 1) {
+    walk_.fail(ErrorCode::malformed, at, "no single-object encoding: it does not begin with C3 01");
+    return false;
+  }
+  uint64_t number;
+  std::memcpy(&number, at + 2, 8);
+  const auto known = by_fingerprint_.find(number);
+  if (known != by_fingerprint_.end()) return single(*known->second, at + 10, end, error);
+  char text[17];
+  for (int i = 0; i < 16; ++i) text[i] = "0123456789abcdef"[(number >> (60 - 4 * i)) & 15];
+  text[16] = 0;
+  walk_.fail(ErrorCode::unknown_schema, at + 2,
+             std::string("no schema with the fingerprint ") + text + " in " + settings_.option_prefix +
+                 "schema-file");
   return false;
 }
 
@@ -316,6 +342,11 @@ bool AvroDecoder::container_rows(const Writer& writer, const ContainerHeader& he
 Result<DecodedRows> AvroDecoder::decode(const EventBatch& batch, size_t begin, size_t end) {
   DecodedRows result;
   result.event_of_row.reserve(end - begin);
+  for (const int32_t id : look_again_) {
+    by_id_.erase(id);
+    last_id_ = -1;
+  }
+  look_again_.clear();
   row_ = 0;
   rows_capacity_ = 0;
   reserve(std::max<int64_t>(static_cast<int64_t>(end - begin), 1));
@@ -328,9 +359,8 @@ Result<DecodedRows> AvroDecoder::decode(const EventBatch& batch, size_t begin, s
           "no payload: a tombstone (a message without a value). 'scan.tombstones' = 'skip' leaves them out";
       error.code = ErrorCode::malformed;
     } else {
-      auto outcome = this->event(batch.payload(event), error);
-      if (!outcome.ok()) return outcome.status();
-      whole = *outcome;
+      whole = this->event(batch.payload(event), error);
+      if (!whole && !failure_.ok()) return std::exchange(failure_, Status());
     }
     if (whole) {
       result.event_of_row.resize(static_cast<size_t>(row_), static_cast<uint32_t>(event));

@@ -64,11 +64,15 @@ class AvroDecoder final : public Decoder {
   Result<WriterHandle> writer_of_id(int32_t id);
   Result<WriterHandle> registered_writer(const RegisteredSchema& registered);
   Status find_reader();
+  Result<SchemaPointer> newest();
   Status look_for_change(const RegisteredSchema& registered, const Schema& writer, const Writer& compiled);
   WriterHandle writer_of_container(std::string_view text);
 
-  // Rows of one event, appended from `row_` on; false: `error` is set. A Status: no event's fault.
-  Result<bool> event(std::string_view payload, ErrorRecord& error);
+  // Rows of one event, appended from `row_` on; false: `error` is set, or failure_ for what is no event's
+  // fault.
+  bool event(std::string_view payload, ErrorRecord& error);
+  bool confluent(const uint8_t* at, const uint8_t* end, ErrorRecord& error);
+  bool single_object(const uint8_t* at, const uint8_t* end, ErrorRecord& error);
   bool single(const Writer& writer, const uint8_t* at, const uint8_t* end, ErrorRecord& error);
   bool container(const uint8_t* begin, const uint8_t* end, ErrorRecord& error);
   bool container_rows(const Writer& writer, const ContainerHeader& header, const ContainerBlock& block,
@@ -92,6 +96,7 @@ class AvroDecoder final : public Decoder {
   std::unordered_map<uint64_t, WriterHandle> by_fingerprint_;
   std::unordered_map<int32_t, WriterHandle> by_id_;
   std::map<std::string, WriterHandle, std::less<>> by_text_;
+  std::vector<int32_t> look_again_;  // ids that may mean a change: not remembered beyond a batch
   int32_t last_id_ = -1;
   WriterHandle last_writer_;
 
@@ -99,6 +104,7 @@ class AvroDecoder final : public Decoder {
   ContainerReader container_;
   int64_t row_ = 0;
   int64_t rows_capacity_ = 0;
+  Status failure_;
 };
 
 }  // namespace weir::avro

@@ -1,6 +1,8 @@
 #include "formats/avro/avro_decoder.h"
 
+#include <snappy.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "formats/avro/avro_test_table.h"
 
@@ -223,7 +225,8 @@ TEST(AvroDecoder, AReaderBringsAliasesDefaultsAndSymbols) {
                           {"avro.reader-schema-file", "r.avsc"}});
   table.lookup->files["r.avsc"] = record_schema(R"({"name":"new","aliases":["old"],"type":"long"},
       {"name":"e","type":{"type":"enum","name":"E","symbols":["A","OTHER"],"default":"OTHER"}},
-      {"name":"d","type":{"type":"array","items":"string"},"default":["x"]},{"name":"n","type":["null","int"],"default":null})");
+      {"name":"d","type":{"type":"array","items":"string"},"default":["x"]},
+      {"name":"n","type":["null","int"],"default":null})");
   ASSERT_TRUE(table.describe().ok());
   EXPECT_EQ(table.described_columns(),
             "new BIGINT NOT NULL, e STRING NOT NULL, d ARRAY<STRING NOT NULL> NOT NULL, n INT");
@@ -303,6 +306,35 @@ TEST(AvroContainer, GivesSeveralRowsAnEvent) {
   EXPECT_EQ(decoded.errors[0].byte, static_cast<int64_t>(good.size()) - 16);
   EXPECT_EQ(decoded.errors[1].message, "datum 1 of the container: the event ends within an integer");
   EXPECT_EQ(decoded.errors[1].field, "/a");
+}
+
+TEST(AvroContainer, EveryCodec) {
+  const std::string schema = record_schema(R"({"name":"a","type":"string"})");
+  Table table(OptionTexts{{"avro.framing", "container"}});
+  ASSERT_TRUE(table.create({{"a", "STRING"}}).ok());
+  const std::string datums = text_bytes(std::string(100'000, 'x')) + text_bytes("y");
+  std::string snappy_block;
+  snappy::Compress(datums.data(), datums.size(), &snappy_block);
+  const uint32_t sum = static_cast<uint32_t>(
+      crc32(0, reinterpret_cast<const Bytef*>(datums.data()), static_cast<uInt>(datums.size())));
+  std::string zstandard_block(ZSTD_compressBound(datums.size()), '\0');
+  zstandard_block.resize(
+      ZSTD_compress(zstandard_block.data(), zstandard_block.size(), datums.data(), datums.size(), 3));
+  for (const auto& [codec, block] : std::vector<std::pair<std::string, std::string>>{
+           {"null", datums},
+           {"deflate", deflated(datums)},
+           {"snappy", snappy_block + raw_bytes(__builtin_bswap32(sum))},
+           {"zstandard", zstandard_block}}) {
+    SCOPED_TRACE(codec);
+    const DecodedRows decoded = table.decode({container(schema, codec, {{2, block}, {2, block}})});
+    ASSERT_TRUE(decoded.errors.empty()) << decoded.errors[0].message;
+    ASSERT_EQ(decoded.rows->num_rows(), 4);
+    EXPECT_EQ(Table::text_of_row(decoded, 2).size(), 100'000u);
+    EXPECT_EQ(Table::text_of_row(decoded, 3), "y");
+  }
+  EXPECT_EQ(table.row(container(schema, "snappy", {{2, snappy_block + "0000"}})).substr(0, 9), "malformed");
+  zstandard_block.pop_back();
+  EXPECT_EQ(table.row(container(schema, "zstandard", {{2, zstandard_block}})).substr(0, 9), "malformed");
 }
 
 TEST(AvroContainer, Bounds) {

@@ -121,7 +121,7 @@ const uint8_t* Walk::read_long(const uint8_t* at, int64_t* value) {
   uint64_t bits = 0;
   const uint8_t* next = varint(at, &bits);
   *value = unzigzag(bits);
-  if (next != nullptr && next <= end_) return next;
+  if (__builtin_expect(next != nullptr && next <= end_, 1)) return next;
   return next == nullptr && end_ - at >= 10 ? bad_long(at) : truncated(at, "an integer");
 }
 
@@ -135,15 +135,24 @@ const uint8_t* Walk::read_int(const uint8_t* at, int32_t* value) {
 
 const uint8_t* Walk::read_bytes(const uint8_t* at, std::string_view* bytes) {
   int64_t size = 0;
-  const uint8_t* begin = read_long(at, &size);
-  if (begin == nullptr) return nullptr;
-  if (static_cast<uint64_t>(size) > static_cast<uint64_t>(end_ - begin)) {
-    return fail(
-        ErrorCode::malformed, at,
-        "a length of " + std::to_string(size) + " bytes, and " + std::to_string(end_ - begin) + " are left");
+  const uint8_t* begin = at + 1;
+  if (__builtin_expect((*at & 0x81) == 0, 1)) {
+    size = *at >> 1;
+    if (begin > end_) return truncated(at, "an integer");
+  } else {
+    begin = read_long(at, &size);
+    if (begin == nullptr) return nullptr;
+  }
+  if (__builtin_expect(static_cast<uint64_t>(size) > static_cast<uint64_t>(end_ - begin), 0)) {
+    return bad_length(at, size, end_ - begin);
   }
   *bytes = {reinterpret_cast<const char*>(begin), static_cast<size_t>(size)};
   return begin + size;
+}
+
+const uint8_t* Walk::bad_length(const uint8_t* at, int64_t size, int64_t left) {
+  return fail(ErrorCode::malformed, at,
+              "a length of " + std::to_string(size) + " bytes, and " + std::to_string(left) + " are left");
 }
 
 const uint8_t* Walk::fields(const std::vector<Step>& steps, const uint8_t* at, int64_t row) {
@@ -300,10 +309,10 @@ bool Walk::append(Column& column, int64_t row, const char* bytes, int64_t size) 
   return true;
 }
 
-const uint8_t* Walk::text(const Step& step, const uint8_t* at, int64_t row) {
+inline const uint8_t* Walk::text(const Step& step, const uint8_t* at, int64_t row) {
   std::string_view bytes;
   const uint8_t* next = read_bytes(at, &bytes);
-  if (next == nullptr) return nullptr;
+  if (__builtin_expect(next == nullptr, 0)) return nullptr;
   Column& column = *step.column;
   const int64_t begin = column.offsets[row];
   const int64_t size = static_cast<int64_t>(bytes.size());
@@ -389,10 +398,15 @@ const uint8_t* Walk::decimal_value(const Step& step, const uint8_t* at, int64_t 
   }
   uint64_t high, low;
   std::memcpy(&high, digits, 8);
-  std::memcpy(&low, digits + 8, 8);
-  const unsigned __int128 bits =
-      (static_cast<unsigned __int128>(__builtin_bswap64(high)) << 64) | __builtin_bswap64(low);
-  __int128 value = static_cast<__int128>(bits) >> (128 - 8 * size);
+  __int128 value;
+  if (size <= 8) {
+    value = static_cast<int64_t>(__builtin_bswap64(high)) >> (64 - 8 * size);
+  } else {
+    std::memcpy(&low, digits + 8, 8);
+    const unsigned __int128 bits =
+        (static_cast<unsigned __int128>(__builtin_bswap64(high)) << 64) | __builtin_bswap64(low);
+    value = static_cast<__int128>(bits) >> (128 - 8 * size);
+  }
   bool fits = static_cast<uint8_t>(value >> 127) == sign;
   if (step.shrink) {
     if (value % step.factor != 0) {
@@ -488,7 +502,8 @@ const uint8_t* Walk::block(int64_t min_bytes, const uint8_t* at, int64_t* count,
     *count = -*count;
   }
   const int64_t left = *bytes >= 0 ? *bytes : end_ - next;
-  if (min_bytes > 0 && *count > left / min_bytes) {
+  // The product cannot overflow: least_bytes() is small.
+  if (min_bytes > 0 && (*count > left || *count * min_bytes > left)) {
     return fail(
         ErrorCode::malformed, at,
         "a block of " + std::to_string(*count) + " items, and " + std::to_string(left) + " bytes are left");

@@ -69,6 +69,7 @@ class Walk {
   const uint8_t* read_int(const uint8_t* at, int32_t* value);
   const uint8_t* truncated(const uint8_t* at, const char* what);
   const uint8_t* bad_long(const uint8_t* at);
+  const uint8_t* bad_length(const uint8_t* at, int64_t size, int64_t left);
   bool append(Column& column, int64_t row, const char* bytes, int64_t size);
   void under(std::string_view name);
 
