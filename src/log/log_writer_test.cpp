@@ -229,16 +229,17 @@ TEST(LogWriter, TooMuchThatWaitsIsExhausted) {
   std::atomic<int> stored{0}, refused{0}, other{0};
   const std::thread::id here = std::this_thread::get_id();
   for (int i = 0; i < 200; ++i) {
-    log.writer->append({LogFixture::part(0, payload)}, {}, [&](Result<std::vector<LogAppended>> result) {
-      if (std::this_thread::get_id() == here) ++other;
-      if (result.ok()) {
-        ++stored;
-      } else if (result.status().code() == Code::exhausted) {
-        ++refused;
-      } else {
-        ++other;
-      }
-    });
+    log.writer->append({LogFixture::part(0, payload)}, {},
+                       [&](const Result<std::vector<LogAppended>>& result) {
+                         if (std::this_thread::get_id() == here) ++other;
+                         if (result.ok()) {
+                           ++stored;
+                         } else if (result.status().code() == Code::exhausted) {
+                           ++refused;
+                         } else {
+                           ++other;
+                         }
+                       });
   }
   log.writer.reset();  // ends only when all are answered
   EXPECT_EQ(stored + refused, 200);
@@ -293,7 +294,7 @@ TEST(LogKeys, RepeatsInFlightAreStoredOnce) {
   std::atomic<int> fresh{0}, repeated{0}, wrong{0};
   for (int i = 0; i < 64; ++i) {
     log.writer->append({LogFixture::part(0, payload)}, {"same", 1},
-                       [&](Result<std::vector<LogAppended>> result) {
+                       [&](const Result<std::vector<LogAppended>>& result) {
                          if (!result.ok() || (*result)[0].first != 0) ++wrong;
                          if (result.ok()) ++((*result)[0].repeated ? repeated : fresh);
                        });
