@@ -94,10 +94,11 @@ BrokerTarget::Turn BrokerTarget::take(const RequestKey& key, Done& done, std::op
 void BrokerTarget::publish(std::vector<EdgeEvent> events, RequestKey key, Done done) {
   if (key.key.empty() || keys_ == nullptr) {
     const std::string text = key.key;
-    return broker_->send(std::move(events), text, {}, [this, done = std::move(done)](BrokerAnswer answer) {
-      if (!answer.status.ok()) return done(answer.status);
-      done(positions_of(name_, answer.stored));
-    });
+    return broker_->send(std::move(events), text, {},
+                         [this, done = std::move(done)](const BrokerAnswer& answer) {
+                           if (!answer.status.ok()) return done(answer.status);
+                           done(positions_of(name_, answer.stored));
+                         });
   }
   key.key = name_ + " " + key.key;
   std::optional<KnownRequest> known;

@@ -100,14 +100,15 @@ Result<NameTemplate> NameTemplate::parse(std::string_view text, NameKind kind) {
   size_t at = 0;
   while (at < text.size()) {
     const size_t open = text.find('{', at);
-    const std::string_view literal = text.substr(at, open == text.npos ? text.npos : open - at);
+    const std::string_view literal =
+        text.substr(at, open == std::string_view::npos ? std::string_view::npos : open - at);
     if (!literal.empty()) {
       WEIR_TRY(check_literal(text, literal, kind));
       result.parts_.push_back({Field::literal, std::string(literal)});
     }
-    if (open == text.npos) break;
+    if (open == std::string_view::npos) break;
     const size_t close = text.find('}', open);
-    if (close == text.npos) return unusable(text, "has a '{' without its '}'");
+    if (close == std::string_view::npos) return unusable(text, "has a '{' without its '}'");
     const std::string name(text.substr(open + 1, close - open - 1));
     if (name != "stream" && name != "type" && name != "subject") {
       return Status::invalid("'" + std::string(text) + "': there is no {" + name +
@@ -121,7 +122,8 @@ Result<NameTemplate> NameTemplate::parse(std::string_view text, NameKind kind) {
   if (kind == NameKind::subject) {
     std::string sample;
     for (const Part& part : result.parts_) sample += part.field == Field::literal ? part.text : "x";
-    if (sample.empty() || sample.front() == '.' || sample.back() == '.' || sample.find("..") != sample.npos) {
+    if (sample.empty() || sample.front() == '.' || sample.back() == '.' ||
+        sample.find("..") != std::string::npos) {
       return unusable(text, "can be no subject: every part between dots needs a text");
     }
     if (sample.front() == '$' || sample.starts_with("_INBOX")) {

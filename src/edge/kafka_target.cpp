@@ -220,17 +220,16 @@ Status KafkaBroker::send_one(const EdgeEvent& event, const std::string& key, std
   const std::string id = event_id(name_, key, sent->event, event.payload, headers);
   if (!id.empty()) add("weir-event-id", id);
   const bool has_key = event.key.has_value() || !message_key.empty();
+  Sent* const opaque = sent.release();  // comes back with the delivery report
   const rd_kafka_resp_err_t error = rd_kafka_producev(
       client_->get(), RD_KAFKA_V_RKT(into), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
       RD_KAFKA_V_VALUE(const_cast<char*>(value), event.payload.size()),
       RD_KAFKA_V_KEY(has_key ? message_key.data() : nullptr, has_key ? message_key.size() : 0),
-      RD_KAFKA_V_TIMESTAMP(event.timestamp_us / 1000), RD_KAFKA_V_OPAQUE(sent.get()),
+      RD_KAFKA_V_TIMESTAMP(event.timestamp_us / 1000), RD_KAFKA_V_OPAQUE(opaque),
       RD_KAFKA_V_HEADERS(message_headers), RD_KAFKA_V_END);
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    (void)sent.release();  // comes back with the delivery report
-    return {};
-  }
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  sent.reset(opaque);
   rd_kafka_headers_destroy(message_headers);
   if (error == RD_KAFKA_RESP_ERR__FATAL) fatal_ = true;
   if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {

@@ -126,7 +126,7 @@ NatsBroker::~NatsBroker() {
 }
 
 Status NatsBroker::start() {
-  const Status status = connect();
+  Status status = connect();
   if (status.code() == Code::invalid || status.code() == Code::denied) return status;
   worker_ = std::thread([this] { work(); });
   return {};
@@ -314,7 +314,8 @@ Status NatsBroker::publish_one(const Request& request, uint64_t number, size_t i
   for (const auto& [header, value] : headers) {
     // "Nats-…" headers are orders to the server, such as Nats-Rollup.
     const bool order = header.size() >= 5 && strncasecmp(header.c_str(), "nats-", 5) == 0;
-    if (header.empty() || order || header.find_first_of(std::string_view(": \r\n\0", 5)) != header.npos) {
+    if (header.empty() || order ||
+        header.find_first_of(std::string_view(": \r\n\0", 5)) != std::string::npos) {
       continue;
     }
     set(header, value);
@@ -338,7 +339,7 @@ void NatsBroker::on_answer(natsConnection*, natsSubscription*, natsMsg* message,
   const std::string_view subject = natsMsg_GetSubject(message);
   const size_t dot = subject.rfind('.');
   const size_t before = subject.rfind('.', dot - 1);
-  if (dot == subject.npos || before == subject.npos) return;
+  if (dot == std::string_view::npos || before == std::string_view::npos) return;
   Inbox place{};
   place.request = std::strtoull(subject.data() + before + 1, nullptr, 10);
   place.event = std::strtoull(subject.data() + dot + 1, nullptr, 10);
