@@ -151,7 +151,8 @@ class Draft {
     for (const InitOption& option : origin_.options) pipeline_.source.push_back(option);
     WEIR_ASSIGN(std::string format, format_of(sample));
     seen_ = "events";
-    if (format == "json") {
+    const bool framed_json = format == "json" && !arguments_.registry_url.empty() && is_framed(sample);
+    if (format == "json" && !framed_json) {
       WEIR_TRY(read_json(sample));
     } else if (format == "csv") {
       WEIR_TRY(read_csv(sample));
@@ -175,8 +176,7 @@ class Draft {
     if (arguments_.registry_url.empty()) {
       return Status::invalid(
           "the events begin with the frame of a schema registry (a zero byte and a schema's id): give "
-          "--registry "
-          "URL");
+          "--registry URL");
     }
     WEIR_ASSIGN(const auto schemas, open_schemas());
     auto schema = schemas->by_id(first_schema_id(sample));
@@ -186,7 +186,7 @@ class Draft {
       case SchemaKind::protobuf: return std::string("protobuf");
       case SchemaKind::json: break;
     }
-    return Status::invalid("the events' schema is a JSON Schema: give --format");
+    return std::string("json");
   }
 
   std::vector<InitOption> registry_options() {
@@ -210,9 +210,6 @@ class Draft {
   }
 
   Status describe_by_registry(const std::string& format, const Sample& sample) {
-    if (format != "avro" && format != "protobuf") {
-      return Status::invalid("--format '" + format + "' is none of json, csv, avro and protobuf");
-    }
     if (arguments_.registry_url.empty())
       return Status::invalid("--format " + format + " needs --registry URL");
     if (!is_framed(sample)) {

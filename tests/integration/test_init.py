@@ -5,6 +5,11 @@ import json
 
 import pytest
 from case import publish, with_jetstream
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.schema_registry.json_schema import JSONSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from edge import Edge
 from servers import NatsServer
 
 COUNT = 60
@@ -96,8 +101,41 @@ def test_kafka(made, kafka, topic):
     kafka.produce(topic, ORDERS)
     made.init("--kafka", kafka.bootstrap, "--topic", topic)
     made.run(*TYPES)
-    few = Made(made.weir, made.folder).init("--kafka", kafka.bootstrap, "--topic", topic, "--samples", "9", out="few.sql")
+    few = Made(made.weir, made.folder)
+    few.init("--kafka", kafka.bootstrap, "--topic", topic, "--samples", "9", out="few.sql")
     assert "from 9 events (json)" in few.text and "all that it holds" not in few.text
+
+
+def test_http(made, weir, tmp_path):
+    with Edge(weir, tmp_path / "edge", config='[[stream]]\nname = "orders"\n') as edge:
+        status, answer = edge.post("orders", b"\n".join(ORDERS), "application/x-ndjson")
+        assert status == 200, answer
+        made.init("--http", "orders", "--data", str(edge.folder / "data"))
+    made.run(*TYPES, "'connector' = 'http'")
+    made.init("--http", "nope", "--data", str(edge.folder / "data"), "--force", expect=3)
+
+
+def test_the_columns_of_framed_events_come_from_the_registry(made, weir, tmp_path, case, shared_nats):
+    as_avro = json.dumps({"type": "record", "name": "Order", "fields": [
+        {"name": "order_id", "type": "long"}, {"name": "note", "type": ["null", "string"], "default": None}]})
+    as_json = json.dumps({"type": "object", "title": "Order", "required": ["order_id"], "properties": {
+        "order_id": {"type": "integer"}, "note": {"type": ["string", "null"]}}})
+    with Edge(weir, tmp_path / "edge") as edge:
+        url = edge.url + "/registry"
+        client = SchemaRegistryClient({"url": url})
+        for stream, format, serialize in (
+                (case.stream, "avro", AvroSerializer(client, as_avro)),
+                (f"{case.stream}-json", "json", JSONSerializer(as_json, client))):
+            context = SerializationContext(stream, MessageField.VALUE)
+            publish(shared_nats.url, stream,
+                    [serialize({"order_id": n, "note": None}, context) for n in range(COUNT)])
+            where = ("--nats", shared_nats.url, "--stream", stream)
+            made.init(*where, "--force", expect=2)
+            assert "give --registry" in made.said
+            made.init(*where, "--force", "--registry", url)
+            assert f"CREATE TABLE {stream.lower().replace('-', '_')} WITH (" in made.text
+            made.run(f"'{format}.framing'", "'confluent'", "The columns are those of the schema")
+        made.init(*where, "--registry", "http://127.0.0.1:1", "--force", expect=3)
 
 
 def test_what_is_empty_missing_or_away_is_said(made, kafka, topic, shared_nats, case):
@@ -138,7 +176,8 @@ def test_mixed_and_bad_events_are_told_not_fatal(made):
     lines = [order(n, mixed=n if n % 2 else "text", **{"strange `name`": 1}) for n in range(1, COUNT + 1)]
     (made.folder / "in.ndjson").write_bytes(b"\n".join(lines + [b"{", b"[1]"]) + b"\n")
     made.init("--file", "in.ndjson", "--name", "Shop-Orders").run(
-        "SET 'pipeline.name' = 'shop_orders'", "mixed: 30 strings, 30 numbers", "'json.allow-numbers-as-strings' = 'true'",
+        "SET 'pipeline.name' = 'shop_orders'", "mixed: 30 strings, 30 numbers",
+        "'json.allow-numbers-as-strings' = 'true'",
         "`strange ``name```", "AS strange_name", "2 of the sample would go to the error lake", errors=2)
 
 
