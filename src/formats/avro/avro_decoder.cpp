@@ -304,7 +304,7 @@ bool AvroDecoder::container(const uint8_t* begin, const uint8_t* end, ErrorRecor
     ContainerBlock block;
     const uint8_t* next = container_.block(walk_, header, at, end, &block);
     if (next == nullptr) return false;
-    if (row_ - first + block.count > settings_.max_items || block.count > settings_.max_items) {
+    if (block.count > settings_.max_items - (row_ - first)) {
       walk_.fail(ErrorCode::too_large, at,
                  "more than " + settings_.option_prefix +
                      "max-items = " + std::to_string(settings_.max_items) + " datums in a container");
