@@ -18,6 +18,8 @@ const std::vector<OptionSpec>& server_option_specs() {
         option("tls-key", OptionType::string, "", "PEM file of the certificate's key"),
         option("threads", OptionType::integer, "2", "threads that serve connections"),
         option("max-connections", OptionType::integer, "4096", "connections at once; more are answered 503"),
+        option("max-held", OptionType::size, "256 mb",
+               "bytes of bodies that are not answered yet, of all requests; more are answered 503"),
         option("head-timeout", OptionType::duration, "10 s", "for a request's head, from its first byte"),
         option("body-timeout", OptionType::duration, "30 s", "for a request's body, and for its answer"),
         option("idle-timeout", OptionType::duration, "60 s", "between requests of a connection"),

@@ -21,6 +21,7 @@
 #include <set>
 #include <thread>
 #include <type_traits>
+#include <utility>
 
 #include "base/clock.h"
 #include "edge/http_head.h"
@@ -142,6 +143,8 @@ struct Shared {
   std::unique_ptr<asio::ssl::context> tls;
   std::atomic<int> connections{0};
   std::atomic<bool> draining{false};
+  std::atomic<int64_t> held_bytes{
+      0};  // of bodies, as announced; a chunked one counts as the most it may have
 
   const HttpRoute* route_of(std::string_view path) const {
     const HttpRoute* best = nullptr;
@@ -235,6 +238,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     if (phase_ == Phase::closed) return;
     phase_ = Phase::closed;
     deadline_tick = kNever;
+    let_go();
     worker_.sessions.erase(this);
     worker_.shared.connections.fetch_sub(1);
     error_code ignored;
@@ -371,6 +375,11 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     max_body_ = route_->max_body ? route_->max_body(head) : route_->max_body_bytes;
     auto length = parser_->content_length();
     if (length && *length > static_cast<uint64_t>(max_body_)) return refused(too_large());
+    if (!parser_->is_done() && !hold(length ? static_cast<int64_t>(*length) : max_body_)) {
+      HttpAnswer full = problem(503, "Too many bodies", "too many bytes of other requests wait already");
+      full.headers.emplace_back("Retry-After", "1");
+      return refused(std::move(full));
+    }
     parser_->body_limit(static_cast<uint64_t>(max_body_));
     parser_->eager(true);
     if (parser_->is_done()) return true;
@@ -390,6 +399,17 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
                       });
     return false;
   }
+
+  bool hold(int64_t bytes) {
+    std::atomic<int64_t>& all = worker_.shared.held_bytes;
+    if (all.fetch_add(bytes) + bytes > settings().max_held_bytes) {
+      all.fetch_sub(bytes);
+      return false;
+    }
+    held_ = bytes;
+    return true;
+  }
+  void let_go() { worker_.shared.held_bytes.fetch_sub(std::exchange(held_, 0)); }
 
   bool refused(HttpAnswer answer) {
     // Where no body follows, the connection is still in step.
@@ -419,6 +439,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
   }
 
   void send(const HttpAnswer& answer) {
+    let_go();
     phase_ = Phase::writing;
     deadline_tick = worker_.ticks(settings().body_timeout);
     keep_alive_ = keep_alive_ && !worker_.shared.draining;
@@ -471,6 +492,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
   bool refused_ = false;  // before it was read whole
   bool reading_ = false;  // into buffer_, which must stay where it is
   int64_t max_body_ = 0;
+  int64_t held_ = 0;  // this request's share of held_bytes
   const HttpRoute* route_ = nullptr;
   std::string out_;
 };

@@ -69,6 +69,7 @@ struct HttpServerSettings {
   int port = 7080;  // 0: a free one
   int threads = 2;
   int max_connections = 4096;                      // more are answered 503 and closed
+  int64_t max_held_bytes = 256 << 20;              // of bodies that are not answered yet; more: 503
   std::chrono::milliseconds head_timeout{10'000};  // for a request's head, from its first byte
   std::chrono::milliseconds body_timeout{30'000};  // for its body
   std::chrono::milliseconds idle_timeout{60'000};  // between requests

@@ -294,6 +294,22 @@ TEST(HttpServer, ConnectionsAreBounded) {
   EXPECT_EQ(status_of(third.rest()), 503);
 }
 
+TEST(HttpServer, BytesOfBodiesAreBounded) {
+  HttpServerSettings settings;
+  settings.max_held_bytes = 120;
+  auto server = start({echo()}, settings);
+  Socket first(server->port());
+  first.send("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 60\r\n\r\n");
+  EXPECT_EQ(status_of(first.answer()), 100);
+  EXPECT_EQ(status_of(exchange(server->port(), post("/echo", std::string(61, 'x')))), 503);
+  EXPECT_EQ(status_of(exchange(server->port(), post("/echo", std::string(60, 'x')))), 200);
+  const std::string chunked = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  EXPECT_EQ(status_of(exchange(server->port(), chunked)), 503);  // may have 100
+  first.send(std::string(60, 'x'));
+  EXPECT_EQ(status_of(first.answer()), 200);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(status_of(exchange(server->port(), chunked)), 200);
+}
+
 TEST(HttpServer, StopLetsRequestsInFlightEnd) {
   std::mutex mutex;
   HttpRespond waiting;

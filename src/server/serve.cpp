@@ -1,5 +1,7 @@
 #include "server/serve.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -23,13 +25,29 @@ bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || (numeric && host.starts_with("127."));
 }
 
+// A flood of connections must not take the files that the log needs.
+int connections_within_limits(int wanted) {
+  constexpr rlim_t kOtherFiles = 512;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  const rlim_t needed = static_cast<rlim_t>(wanted) + kOtherFiles;
+  if (limit.rlim_cur < needed) {
+    limit.rlim_cur = std::min(limit.rlim_max, needed);
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur >= needed) return wanted;
+  return static_cast<int>(
+      std::max<rlim_t>(limit.rlim_cur / 2, limit.rlim_cur > kOtherFiles ? limit.rlim_cur - kOtherFiles : 0));
+}
+
 HttpServerSettings server_settings(const EdgeConfig& config, const ListenAddress& address) {
   const Options& options = config.server;
   HttpServerSettings settings;
   settings.host = address.host;
   settings.port = address.port;
   settings.threads = static_cast<int>(options.integer("threads"));
-  settings.max_connections = static_cast<int>(options.integer("max-connections"));
+  settings.max_connections = connections_within_limits(static_cast<int>(options.integer("max-connections")));
+  settings.max_held_bytes = options.size("max-held");
   settings.head_timeout = options.duration("head-timeout");
   settings.body_timeout = options.duration("body-timeout");
   settings.idle_timeout = options.duration("idle-timeout");
