@@ -1,5 +1,6 @@
 #include "formats/json/json_decoder.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "formats/formats.h"
@@ -14,9 +15,10 @@ std::string one(const std::string& type, const std::string& json, const OptionTe
 }
 
 TEST(Json, IsRegistered) {
-  ASSERT_FALSE(all_formats().empty());
-  EXPECT_EQ(all_formats()[0].name, "json");
-  for (const OptionSpec& option : all_formats()[0].options) EXPECT_EQ(option.name.rfind("json.", 0), 0u);
+  const auto format = std::find_if(all_formats().begin(), all_formats().end(),
+                                   [](const FormatInfo& each) { return each.name == "json"; });
+  ASSERT_NE(format, all_formats().end());
+  for (const OptionSpec& option : format->options) EXPECT_EQ(option.name.rfind("json.", 0), 0u);
 }
 
 TEST(Json, Booleans) {

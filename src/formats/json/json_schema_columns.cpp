@@ -342,7 +342,7 @@ class Describer {
     if (schema.keys.contains("const")) values = Json::array({schema.keys["const"]});
     if (values.is_array()) {
       for (const Json& value : values) {
-        if (value.is_null()) nullable = nullable || types.empty() || types.count("null") != 0;
+        if (value.is_null()) nullable = nullable || type.is_null() || types.count("null") != 0;
         if (!type.is_null() || value.is_null()) continue;
         types.insert(value.is_string()           ? "string"
                      : value.is_boolean()        ? "boolean"
