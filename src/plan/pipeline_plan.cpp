@@ -377,7 +377,8 @@ class Planner {
         const auto source =
             std::find_if(plan_->sources.begin(), plan_->sources.end(),
                          [&](const auto& candidate) { return candidate->table.name == branch.source; });
-        if (source == plan_->sources.end() || !(*source)->changelog || insert->sink->connector->takes_changelog)
+        if (source == plan_->sources.end() || !(*source)->changelog ||
+            insert->sink->connector->takes_changelog)
           continue;
         diagnostics_.error(insert->location,
                            "'" + branch.source + "' is a changelog, and the connector '" +

@@ -74,7 +74,8 @@ def test_a_changelog_reaches_the_sinks_that_apply_changes(case):
         return {"id": number, "tags": list(tags)}
 
     (case.folder / "in.ndjson").write_bytes(b"\n".join([
-        change("c", None, row(1, "a", "b")), change("u", row(1, "a", "b"), row(1, "b", "c")), change("d", row(1, "b", "c")),
+        change("c", None, row(1, "a", "b")), change("u", row(1, "a", "b"), row(1, "b", "c")),
+        change("d", row(1, "b", "c")),
         change("c", None, row(2)), change("u", row(5, "x"), row(0, "y")), change("u", row(6, "x"), row(9, "y")),
         change("u", row(7, "x"), row(700, "y")), change("d")]) + b"\n")
     case.write("p.sql", case.settings("p") + f"""
