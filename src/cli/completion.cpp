@@ -38,7 +38,7 @@ CompletionOption describe(const CLI::Option& option) {
   for (const std::string& name : option.get_lnames()) described.names.push_back("--" + name);
   for (const std::string& name : option.get_snames()) described.names.push_back("-" + name);
   described.help = option.get_description();
-  described.takes_value = option.get_type_size_max() > 0;
+  described.takes_value = option.get_items_expected_max() > 0;
   described.choices = choices_of(option.get_type_name());
   const std::string named = option.get_positional() ? option.get_name(true) : option.get_type_name();
   described.takes_file = described.takes_value && described.choices.empty() &&

@@ -31,6 +31,7 @@ def folder(tmp_path):
     ("weir run --progress ", ["auto", "lines", "none"]),
     ("weir run or", ["orders.sql"]),
     ("weir run --metrics or", ["orders.sql"]),
+    ("weir run --once or", ["orders.sql"]),
     ("weir run --onc", ["--once"]),
     ("weir errors rep", ["replay"]),
     ("weir errors list --form", ["--format"]),
