@@ -406,8 +406,8 @@ class Demo:
                 f"{counted.resolved} errors are resolved, {self.resolved} were replayed")
         fresh = clickhouse_rows(self.clickhouse.url, CLICKHOUSE_TOTALS)[0]["orders"]
         require(fresh == counted.lake, f"ClickHouse has {fresh:,} orders, the lake has {counted.lake:,}")
-        return (f"DEMO OK input={ORDERS + self.by_curl} lake={counted.lake} errors={counted.errors} replayed={counted.resolved} "
-                f"lost={lost} doubled={doubled} clickhouse={fresh}")
+        return (f"DEMO OK input={ORDERS + self.by_curl} lake={counted.lake} errors={counted.errors} "
+                f"replayed={counted.resolved} lost={lost} doubled={doubled} clickhouse={fresh}")
 
     def stay(self):
         seconds = os.environ.get("DEMO_SECONDS")

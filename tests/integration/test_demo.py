@@ -31,7 +31,8 @@ def test_demo(weir):
                         "clickhouse=9985"), text[-3000:]
         assert "It is not clickhouse-server" in text and text.count("clickhouse_sql.py http") >= 4
         assert "lost 0, doubled 0" in text and re.search(r"recovery time \d+ ms", text)
-        for command in ("cat orders.sql", "kill -9", "errors list", "errors show", "errors replay", "diff -u", "curl -s"):
+        for command in ("cat orders.sql", "kill -9", "errors list", "errors show", "errors replay", "diff -u",
+                        "curl -s"):
             assert re.search(rf"^\$ .*{re.escape(command)}", text, re.M), command
         folder = re.search(r"lake: +(\S+)/lake/orders", text).group(1)
         event = ('{"order_id": 99000001, "customer": "you", "status": "new", "amount": 12.5, '
