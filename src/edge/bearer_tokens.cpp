@@ -15,19 +15,24 @@ std::array<unsigned char, 32> digest_of(std::string_view text) {
 
 }  // namespace
 
+std::string_view after_scheme(std::string_view authorization, std::string_view scheme) {
+  const bool is_it = authorization.size() > scheme.size() &&
+                     strncasecmp(authorization.data(), scheme.data(), scheme.size()) == 0;
+  return is_it ? authorization.substr(scheme.size()) : std::string_view();
+}
+
 BearerTokens::BearerTokens(const std::vector<std::string>& tokens) {
   for (const std::string& token : tokens) digests_.push_back(digest_of(token));
 }
 
 bool BearerTokens::admit(std::string_view authorization) const {
   if (digests_.empty()) return true;
-  constexpr std::string_view kScheme = "Bearer ";
-  if (authorization.size() <= kScheme.size() ||
-      strncasecmp(authorization.data(), kScheme.data(), kScheme.size()) != 0) {
-    return false;
-  }
-  std::string_view token = authorization.substr(kScheme.size());
+  std::string_view token = after_scheme(authorization, "Bearer ");
   while (token.starts_with(' ')) token.remove_prefix(1);
+  return has(token);
+}
+
+bool BearerTokens::has(std::string_view token) const {
   const auto digest = digest_of(token);
   int found = 0;
   for (const auto& known : digests_) {

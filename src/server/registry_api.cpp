@@ -1,15 +1,14 @@
 #include "server/registry_api.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
 
+#include "edge/bearer_tokens.h"
 #include "registry/append_log.h"
 #include "registry/registry_requests.h"
 
@@ -20,26 +19,9 @@ constexpr size_t kMostWaiting = 256;             // requests
 constexpr int64_t kMostWaitingBytes = 64 << 20;  // of their bodies
 constexpr std::string_view kPrefix = "/registry";
 
-using Digest = std::array<unsigned char, 32>;
-
-// Tokens are compared by digests of one length, so that the time tells nothing of them.
-Digest digest_of(std::string_view text) {
-  Digest digest{};
-  EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  return digest;
-}
-
-// The token of "Bearer <token>", or the password of "Basic <base64 of user:password>"; "" for anything else.
-std::string token_of(std::string_view authorization) {
-  const auto after = [&](std::string_view scheme) {
-    const bool has = authorization.size() > scheme.size() &&
-                     std::equal(scheme.begin(), scheme.end(), authorization.begin(), [](char a, char b) {
-                       return a == std::tolower(static_cast<unsigned char>(b));
-                     });
-    return has ? authorization.substr(scheme.size()) : std::string_view();
-  };
-  if (const std::string_view token = after("bearer "); !token.empty()) return std::string(token);
-  const std::string_view encoded = after("basic ");
+// The password of "Basic <base64 of user:password>"; "" for anything else.
+std::string password_of(std::string_view authorization) {
+  const std::string_view encoded = after_scheme(authorization, "Basic ");
   if (encoded.empty() || encoded.size() % 4 != 0 || encoded.size() > 8192) return "";
   std::string decoded(encoded.size() / 4 * 3, '\0');
   const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(decoded.data()),
@@ -70,8 +52,7 @@ struct Waiting {
 class Api final : public RegistryApi {
  public:
   Api(const std::vector<std::string>& tokens, std::unique_ptr<RegistryRequests> requests)
-      : requests_(std::move(requests)) {
-    for (const std::string& token : tokens) tokens_.push_back(digest_of(token));
+      : tokens_(tokens), requests_(std::move(requests)) {
     worker_ = std::thread([this] { work(); });
   }
 
@@ -97,13 +78,8 @@ class Api final : public RegistryApi {
 
  private:
   std::optional<HttpAnswer> admit(const HttpHead& head) const {
-    if (tokens_.empty()) return std::nullopt;
-    const Digest given = digest_of(token_of(head.header("authorization")));
-    bool known = false;
-    for (const Digest& token : tokens_) {
-      known |= CRYPTO_memcmp(token.data(), given.data(), token.size()) == 0;
-    }
-    if (known) return std::nullopt;
+    const std::string_view authorization = head.header("authorization");
+    if (tokens_.admit(authorization) || tokens_.has(password_of(authorization))) return std::nullopt;
     return http_answer(
         registry_error(40101, "Unauthorized: a token is needed, as Bearer or as Basic password"));
   }
@@ -158,7 +134,7 @@ class Api final : public RegistryApi {
     }
   }
 
-  std::vector<Digest> tokens_;
+  const BearerTokens tokens_;
   std::unique_ptr<RegistryRequests> requests_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
