@@ -210,6 +210,14 @@ def queues_have_bounds(files):
             for number, line in code_lines(text) if (match := re.search(r"std::(priority_)?queue\s*<", line))]
 
 
+def simdjson_validates_only(files):
+    """libparquet exports another version of simdjson: its parsers' virtual members would come from either."""
+    pattern = re.compile(r"\bsimdjson\s*::\s*(?!validate_utf8\b)\w+|\bnamespace\s+(\w+\s*=\s*)?simdjson\b")
+    return [f"{path}:{number}: {match.group(0)}, only simdjson::validate_utf8 is safe"
+            for path, text in files.items() if path.endswith((".h", ".cpp"))
+            for number, line in code_lines(text) if (match := pattern.search(line))]
+
+
 def links_lead_somewhere(files):
     """A relative link of a page names a tracked file or folder."""
     problems = []

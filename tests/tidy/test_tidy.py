@@ -74,6 +74,12 @@ CASES = {
     rules.queues_have_bounds: (
         [{"src/runtime/a.h": "std::queue<Batch> batches_;\n"}],
         {"src/runtime/a.h": "BoundedQueue<Batch> batches_;\n"}),
+    rules.simdjson_validates_only: (
+        [{"src/formats/a.cpp": "simdjson::dom::parser parser;\n"},
+         {"bench/a.cpp": "  simdjson::ondemand::document document;\n"},
+         {"src/formats/a.cpp": "using namespace simdjson;\n"},
+         {"src/formats/a.cpp": "namespace sj = simdjson;\n"}],
+        {"src/formats/a.cpp": "#include <simdjson.h>\n// not simdjson::dom\nsimdjson::validate_utf8(text);\n"}),
 }
 ALL = sorted(CASES, key=lambda rule: rule.__name__)
 
