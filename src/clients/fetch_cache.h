@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -53,6 +54,18 @@ class FetchCache {
     entry.until_ns = INT64_MAX;
   }
 
+  // Forgets what is kept under keys that begin so, also what is being fetched now: the next who asks gets
+  // what was fetched after this call.
+  void drop(std::string_view prefix) {
+    std::lock_guard lock(mutex_);
+    for (auto& [key, entry] : entries_) {
+      if (!key.starts_with(prefix)) continue;
+      entry.flight = nullptr;
+      entry.result.reset();
+      entry.until_ns = INT64_MIN;
+    }
+  }
+
  private:
   struct Flight {
     std::optional<Result<Value>> result;
@@ -86,7 +99,13 @@ class FetchCache {
 
   void land(const std::string& key, Flight& flight, Result<Value> fetched,
             std::chrono::nanoseconds lifetime) {
-    Entry& entry = entries_.at(key);  // one with a flight is never let go
+    const auto found = entries_.find(key);
+    if (found == entries_.end() || found->second.flight.get() != &flight) {  // dropped meanwhile
+      flight.result = std::move(fetched);
+      landed_.notify_all();
+      return;
+    }
+    Entry& entry = found->second;
     const int64_t now_ns = clock_.monotonic_ns();
     const int64_t until_ns = lifetime == kForEver ? INT64_MAX : now_ns + lifetime.count();
     entry.flight = nullptr;

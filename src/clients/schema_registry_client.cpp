@@ -69,11 +69,16 @@ class RegistrySchemas final : public FileSchemas {
 
   Result<SchemaPointer> by_id(int32_t id) override {
     if (id < 1) return Status(Code::not_found, "no schema registry gives out the id " + std::to_string(id));
-    return schemas_.get("id/" + std::to_string(id), Schemas::kForEver, [&] { return fetch_id(id); });
+    return schemas_.get("id/" + std::to_string(id), Schemas::kForEver, [&] {
+      auto fetched = fetch_id(id);
+      // It may be newer than what is believed to be the latest of its subject.
+      if (fetched.ok()) schemas_.drop(kLatest);
+      return fetched;
+    });
   }
 
   Result<SchemaPointer> latest(const std::string& subject) override {
-    return schemas_.get("latest/" + subject, settings_.latest_ttl,
+    return schemas_.get(kLatest + subject, settings_.latest_ttl,
                         [&] { return fetch_version(subject, "latest", 0); });
   }
 
@@ -90,6 +95,7 @@ class RegistrySchemas final : public FileSchemas {
   using Schemas = FetchCache<SchemaPointer>;
   using AnswerPointer = std::shared_ptr<const AnsweredSchema>;
   using Seen = std::set<std::pair<std::string, int32_t>>;
+  static constexpr const char* kLatest = "latest/";  // keys of schemas_
 
   static std::string version_key(const std::string& subject, int32_t version) {
     return "version/" + std::to_string(version) + "/" + subject;

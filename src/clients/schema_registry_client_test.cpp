@@ -12,6 +12,8 @@
 #include <mutex>
 #include <thread>
 
+#include "clients/fetch_cache.h"
+
 namespace weir {
 namespace {
 
@@ -129,6 +131,49 @@ TEST_F(SchemaRegistryClient, TheLatestIsBelievedForAWhileAndAlsoWhileTheRegistry
                R"({"subject":"orders/a-value","version":2,"id":4,"schema":"{}","schemaType":"JSON"})");
   later(31);
   EXPECT_EQ((*schemas->latest("orders/a-value"))->version, 2);
+}
+
+TEST_F(SchemaRegistryClient, ANewIdEndsTheBeliefInTheLatest) {
+  const std::string url = "http://r/subjects/s/versions/latest";
+  registry.say(url, 200, R"({"subject":"s","version":1,"id":3,"schema":"x"})");
+  registry.say("http://r/schemas/ids/4", 200, R"({"schema":"y","id":4,"subject":"s","version":2})");
+  auto schemas = lookup();
+  EXPECT_EQ((*schemas->latest("s"))->version, 1);
+  registry.answers[url].clear();
+  registry.say(url, 200, R"({"subject":"s","version":2,"id":4,"schema":"y"})");
+  ASSERT_TRUE(schemas->by_id(3).ok());
+  EXPECT_EQ((*schemas->latest("s"))->version, 1);
+  ASSERT_TRUE(schemas->by_id(4).ok());
+  EXPECT_EQ((*schemas->latest("s"))->version, 2);
+  ASSERT_TRUE(schemas->by_id(4).ok());
+  EXPECT_EQ((*schemas->latest("s"))->version, 2);
+  EXPECT_EQ(registry.count(url), 2u);
+}
+
+TEST_F(SchemaRegistryClient, AfterANewIdAStaleLatestServesNobodyEvenWhileTheRegistryIsAway) {
+  const std::string url = "http://r/subjects/s/versions/latest";
+  registry.say(url, 200, R"({"subject":"s","version":1,"id":3,"schema":"x"})");
+  registry.say("http://r/schemas/ids/4", 200, R"({"schema":"y","id":4,"subject":"s","version":2})");
+  auto schemas = lookup();
+  EXPECT_TRUE(schemas->latest("s").ok());
+  registry.answers[url].clear();
+  registry.away(url);
+  ASSERT_TRUE(schemas->by_id(4).ok());
+  EXPECT_EQ(schemas->latest("s").status().code(), Code::unavailable);
+}
+
+TEST_F(SchemaRegistryClient, ALatestThatWasAskedForBeforeANewIdIsForgotten) {
+  FetchCache<int> cache(10, clock);
+  EXPECT_EQ(*cache.get("latest/s", std::chrono::seconds(30),
+                       [&]() -> Result<int> {
+                         cache.drop("latest/");
+                         EXPECT_EQ(
+                             *cache.get("latest/s", std::chrono::seconds(30), [] { return Result<int>(2); }),
+                             2);
+                         return 1;
+                       }),
+            1);
+  EXPECT_EQ(*cache.get("latest/s", std::chrono::seconds(30), [] { return Result<int>(3); }), 2);
 }
 
 TEST_F(SchemaRegistryClient, AnUnknownIdIsRememberedForASecondOnly) {

@@ -56,7 +56,8 @@ class SchemaLookup {
   virtual Result<std::string> file(const std::string& path) = 0;
   // Of the registry of 'schema-registry.url'. not_found: the registry answered that there is none (remembered
   // for a second only); unavailable: it did not answer, or with nonsense; denied; invalid: no registry is
-  // configured.
+  // configured. A latest one is believed for a while, but never on when by_id had to fetch a schema: what an
+  // event was written with is at most as new as what `latest` then gives.
   virtual Result<SchemaPointer> by_id(int32_t id) = 0;
   virtual Result<SchemaPointer> latest(const std::string& subject) = 0;
   virtual Result<SchemaPointer> version(const std::string& subject, int32_t version) = 0;
