@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kMaxContainerSchemas = 64;  // remembered; then all are forgotten
 constexpr size_t kMaxRegistrySchemas = 10'000;
-constexpr int kMaxVersions = 20;  // looked through, back or ahead
+constexpr int kMaxVersions = 20;  // looked through for the one that the columns are of
 
 bool same_columns(const std::vector<ColumnSpec>& one, const std::vector<ColumnSpec>& other) {
   return std::equal(one.begin(), one.end(), other.begin(), other.end(),
@@ -145,21 +145,6 @@ Status AvroDecoder::find_reader() {
   return {};
 }
 
-// The subject's newest version. The registry's client believes a latest one for a while: the number behind it
-// tells whether there is a newer one.
-Result<SchemaPointer> AvroDecoder::newest() {
-  WEIR_ASSIGN(SchemaPointer latest, schemas_->latest(subject_));
-  for (int ahead = 0; ahead < kMaxVersions; ++ahead) {
-    auto next = schemas_->version(subject_, latest->version + 1);
-    if (!next.ok()) {
-      if (next.status().code() == Code::not_found) break;
-      return next.status();
-    }
-    latest = *next;
-  }
-  return latest;
-}
-
 // schema_changed when this writer has what the columns lack, and planning anew from the subject's latest
 // version would give other columns, none of another type. Planned anew the columns are those of that version,
 // so the same event cannot ask for it again.
@@ -173,7 +158,7 @@ Status AvroDecoder::look_for_change(const RegisteredSchema& registered, const Sc
   }
   if (!adds && compiled.plan != nullptr) return {};
   look_again_.push_back(registered.id);
-  auto latest = newest();
+  auto latest = schemas_->latest(subject_);
   if (!latest.ok()) return latest.status().code() == Code::not_found ? Status() : latest.status();
   if ((*latest)->id == reader_id_ || (*latest)->schema.kind != SchemaKind::avro) return {};
   auto parsed = parse_schema((*latest)->schema);

@@ -64,7 +64,6 @@ class AvroDecoder final : public Decoder {
   Result<WriterHandle> writer_of_id(int32_t id);
   Result<WriterHandle> registered_writer(const RegisteredSchema& registered);
   Status find_reader();
-  Result<SchemaPointer> newest();
   Status look_for_change(const RegisteredSchema& registered, const Schema& writer, const Writer& compiled);
   WriterHandle writer_of_container(std::string_view text);
 

@@ -69,15 +69,6 @@ TEST(AvroConfluent, DescribedColumnsFollowANewVersionOnce) {
   EXPECT_EQ(table.row(framed(7, zigzag(3))), "3|null");
 }
 
-TEST(AvroConfluent, ALatestVersionThatWasRememberedHidesNoNewerOne) {
-  Table table(kConfluent);
-  table.lookup->add("s-value", 7, kOne);
-  ASSERT_TRUE(table.describe().ok());
-  table.lookup->add("s-value", 8, kTwo);
-  table.lookup->stale = true;
-  EXPECT_EQ(decode_status(table, framed(8, zigzag(2) + zigzag(0))).code(), Code::schema_changed);
-}
-
 TEST(AvroConfluent, AChangeIsLookedForAgainWithTheNextBatch) {
   Table table(kConfluent);
   table.lookup->add("s-value", 7, kOne);

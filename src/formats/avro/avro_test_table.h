@@ -71,7 +71,6 @@ class FakeLookup final : public SchemaLookup {
   Result<SchemaPointer> latest(const std::string& subject) override {
     if (away) return Status::unavailable("the registry is away");
     if (subjects[subject].empty()) return Status(Code::not_found, "no such subject");
-    if (stale) return subjects[subject].front();
     return subjects[subject].back();
   }
   Result<SchemaPointer> version(const std::string& subject, int32_t number) override {
@@ -93,7 +92,6 @@ class FakeLookup final : public SchemaLookup {
   std::map<std::string, std::string> files;
   std::map<std::string, std::vector<SchemaPointer>> subjects;
   bool away = false;
-  bool stale = false;  // what is latest was asked for long ago
 };
 
 // Payloads touch each other, and what follows the last one looks like more Avro.
