@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "edge/cloud_event.h"
-#include "edge/json_text.h"
+#include "formats/json_text.h"
 
 namespace weir {
 namespace {
@@ -98,23 +98,15 @@ class Reader {
     return std::nullopt;
   }
 
-  // Canonical, so that every mode of the same event gives the same bytes: content-type, the four that must be
-  // there, the other attributes by name, forwarded headers by name.
+  // Canonical, so that every mode of the same event gives the same bytes: what CloudEvent's order is, then
+  // forwarded headers by name. `content_type`: of what is no CloudEvent.
   void add_envelope(std::string type, std::string content_type,
-                    const std::map<std::string, std::string>& attributes) {
+                    const std::vector<payload::CloudEvent::Attribute>& attributes) {
     EventEnvelope& envelope = out_.envelopes.emplace_back();
     envelope.type = std::move(type);
     auto& list = envelope.attributes;
     if (!content_type.empty()) list.emplace_back("content-type", std::move(content_type));
-    static constexpr std::string_view kFirst[] = {"specversion", "id", "source", "type"};
-    for (std::string_view name : kFirst) {
-      auto found = attributes.find(std::string(name));
-      if (found != attributes.end()) list.emplace_back("ce-" + found->first, found->second);
-    }
-    for (const auto& [name, value] : attributes) {
-      const bool listed = std::find(std::begin(kFirst), std::end(kFirst), name) != std::end(kFirst);
-      if (!listed && name != "datacontenttype") list.emplace_back("ce-" + name, value);
-    }
+    for (const auto& attribute : attributes) list.emplace_back(attribute.header(), attribute.value);
     list.insert(list.end(), forwarded_.begin(), forwarded_.end());
     std::string& headers = envelope.headers;
     headers = '{';
@@ -154,7 +146,7 @@ class Reader {
   }
 
   std::optional<HttpAnswer> binary() {
-    CloudEvent event;
+    payload::CloudEvent event;
     if (auto fault = read_binary_cloud_event(head_, body_, event)) {
       return problem(400, "Malformed CloudEvent", *fault);
     }
@@ -181,18 +173,18 @@ class Reader {
 
   std::optional<HttpAnswer> add_structured(std::string_view text) {
     const auto offset = static_cast<size_t>(trim_json_space(text).data() - body_.data());
-    CloudEvent event;
-    if (auto fault = read_structured_cloud_event(text, event, out_.owned)) {
-      return fault_at(body_, offset, *fault);
-    }
+    payload::CloudEvent event;
+    ErrorRecord error;
+    if (!payload::read_cloud_event(text, event, error)) return fault_at(body_, offset, error.message);
+    if (!event.text.empty()) event.data = out_.owned.emplace_back(std::move(event.text));
     return add_cloud_event(event, offset);
   }
 
-  std::optional<HttpAnswer> add_cloud_event(const CloudEvent& event, size_t offset) {
-    auto given = event.attributes.find("datacontenttype");
-    std::string content_type = given == event.attributes.end() ? "" : given->second;
+  std::optional<HttpAnswer> add_cloud_event(const payload::CloudEvent& event, size_t offset) {
+    const std::string* given = event.attribute("datacontenttype");
+    const std::string_view content_type = given == nullptr ? std::string_view() : *given;
     std::string_view data = event.data;
-    if (is_json_type(media_type(content_type)) && !data.empty()) {
+    if (is_json_type(content_type) && !data.empty()) {
       // Slices of a structured event were checked with it; decoded base64 and a binary body were not.
       if (!within(data) || data.data() == body_.data()) {
         auto fault = find_json_fault(data, limits_.max_depth);
@@ -207,11 +199,10 @@ class Reader {
       return unsupported(media_type(content_type), false);
     }
     std::optional<std::string_view> request_key = key_;
-    if (auto key = event.attributes.find("partitionkey"); key != event.attributes.end()) {
-      out_.owned.push_back(key->second);
-      key_ = out_.owned.back();
+    if (const std::string* key = event.attribute("partitionkey"); key != nullptr) {
+      key_ = out_.owned.emplace_back(*key);
     }
-    add_envelope(event.attributes.at("type"), std::move(content_type), event.attributes);
+    add_envelope(*event.attribute("type"), "", event.attributes);
     auto refused = add(data);
     key_ = request_key;
     return refused;
@@ -235,10 +226,6 @@ std::string media_type(std::string_view content_type) {
   std::string type(trim_json_space(content_type.substr(0, content_type.find(';'))));
   std::transform(type.begin(), type.end(), type.begin(), lower);
   return type;
-}
-
-bool is_json_type(std::string_view media_type) {
-  return media_type == kJsonType || media_type == "text/json" || media_type.ends_with("+json");
 }
 
 std::optional<HttpAnswer> read_events(const HttpHead& head, std::string_view body, const EventLimits& limits,

@@ -47,6 +47,5 @@ std::optional<HttpAnswer> read_events(const HttpHead& head, std::string_view bod
 
 // "application/json; charset=utf-8" -> "application/json", in lower case.
 std::string media_type(std::string_view content_type);
-bool is_json_type(std::string_view media_type);
 
 }  // namespace weir

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
+#include "formats/payload_stage.h"
+
 namespace weir {
 namespace {
 
@@ -89,6 +93,56 @@ TEST(EventRequest, EveryModeOfACloudEventGivesTheSameRecord) {
     }
   }
   EXPECT_EQ(batch->events.events.size(), 2u);
+}
+
+// Payload and headers, or "refused", as 'payload.envelope' = 'cloudevents' reads what a broker brought.
+std::string by_envelope(const std::string& text) {
+  std::map<std::string, OptionValue> values;
+  values["payload.envelope"].text = "cloudevents";
+  auto stage = PayloadStage::create(Options(payload_option_specs(), std::move(values)));
+  std::shared_ptr<char[]> bytes(new char[text.size() + EventBatch::kPadding]());
+  std::memcpy(bytes.get(), text.data(), text.size());
+  EventBatch batch;
+  batch.bytes = bytes;
+  batch.events.emplace_back().payload = {0, static_cast<int32_t>(text.size())};
+  const Unwrapped out = (*stage)->unwrap(batch, 0, 1);
+  if (!out.errors.empty()) return "refused";
+  return std::string(out.batch.payload(0)) + "|" + std::string(out.batch.view(out.batch.events[0].headers));
+}
+
+TEST(EventRequest, TheSameRecordAsByTheEnvelopeOfASource) {
+  EventLimits any;
+  any.any_content = true;
+  const std::string base = R"({"type":"t","specversion":"1.0","source":"/s","id":"1")";
+  for (const auto& [members, taken] : std::vector<std::pair<std::string, bool>>{
+           {"", true},
+           {R"(,"data":{"a": [1, "\u00e9"]} )", true},
+           {R"(,"zone":"b","data":null,"area":true,"n":-7,"none":null)", true},
+           {R"(,"data":"a\nb","datacontenttype":"text/plain")", true},
+           {R"(,"data":"a","datacontenttype":"application/vnd.x+JSON; charset=utf-8")", true},
+           {R"(,"data_base64":"eyJhIjoxfQ==","datacontenttype":"application/json")", true},
+           {R"(,"data_base64":"AAEC","datacontenttype":"application/octet-stream")", true},
+           {R"(,"data":1,"data_base64":null)", true},
+           {R"(,"subject":"caf\u00e9 \"x\"","time":"2026-11-21T19:57:19.5+01:00","partitionkey":"k")", true},
+           {R"(,"sub\u006aect":"x")", true},
+           {R"(,"time":"noon")", false},
+           {R"(,"n":1.5)", false},
+           {R"(,"x":"\ud83d")", false},
+           {R"(,"x":"\u0007")", false},
+           {R"(,"dataschema":"")", false},
+           {R"(,"Upper":"x")", false},
+           {R"(,"id":"2")", false},
+           {R"(,"data":1,"data_base64":"AA==")", false},
+           {R"(,"data_base64":"AA=")", false},
+           {R"(,)", false},
+       }) {
+    const std::string text = base + members + "}";
+    const auto edge = read({{"content-type", "application/cloudevents+json"}}, text, any);
+    const std::string record =
+        edge->refused ? "refused" : std::string(edge->event().payload) + "|" + edge->envelope().headers;
+    EXPECT_EQ(record, by_envelope(text)) << text;
+    EXPECT_EQ(record != "refused", taken) << text;
+  }
 }
 
 TEST(EventRequest, HeadersOfBinaryModeArePercentDecoded) {

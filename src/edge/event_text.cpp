@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "base/text.h"
-#include "edge/json_text.h"
+#include "formats/json_text.h"
 #include "edge/log_target.h"
 
 namespace weir {
@@ -161,19 +161,24 @@ Result<std::string> NameTemplate::name(
   return out;
 }
 
-std::string event_id(std::string_view target, std::string_view key, size_t index, std::string_view payload,
+std::string event_id(std::string_view target, std::string_view key, size_t index, std::string_view place,
+                     std::string_view payload,
                      const std::vector<std::pair<std::string, std::string>>& headers) {
+  const auto hex = [](std::string_view text) {
+    char digits[17];
+    std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(stable_hash(text)));
+    return std::string(digits);
+  };
   std::string id(target);
   if (!key.empty()) {
-    char tail[48];
-    std::snprintf(tail, sizeof tail, ":%zu:%016llx", index,
-                  static_cast<unsigned long long>(stable_hash(payload)));
-    return id.append(" ").append(key).append(tail);
+    return id.append(" ").append(key).append(":" + std::to_string(index) + ":" + hex(payload));
   }
   const std::string_view source = header_value(headers, "ce-source");
   const std::string_view ce_id = header_value(headers, "ce-id");
   if (source.empty() || ce_id.empty()) return "";
-  return id.append(" ce:").append(source).append(" ").append(ce_id);
+  // No stream's name holds a blank.
+  const std::string where = std::string(header_value(headers, "weir-stream")).append(" ").append(place);
+  return id.append(" ce:").append(source).append(" ").append(ce_id).append(":" + hex(where) + hex(payload));
 }
 
 }  // namespace weir

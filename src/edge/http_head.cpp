@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 
-#include "edge/json_text.h"
+#include "formats/json_text.h"
 
 namespace weir {
 namespace {

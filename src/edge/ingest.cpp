@@ -10,7 +10,7 @@
 #include "edge/content_encoding.h"
 #include "edge/edge_targets.h"
 #include "edge/http_head.h"
-#include "edge/json_text.h"
+#include "formats/json_text.h"
 #include "edge/router.h"
 #include "edge/stream_state.h"
 #include "log/log_format.h"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "formats/json_text.h"
 #include "formats/protobuf/wire.h"
 
 namespace weir {
@@ -15,6 +16,13 @@ constexpr size_t kMostAtOnce = 64 << 20;  // bytes of one Unwrapped, but for its
 constexpr uint32_t kHighestField = (1U << 29) - 1;
 constexpr size_t kDeepestPath = 8;
 constexpr int kDeepestGroup = 64;
+constexpr int kDeepestEnvelope = 1024;
+
+bool same_word(std::string_view text, std::string_view small) {
+  return std::equal(text.begin(), text.end(), small.begin(), small.end(), [](char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
+  });
+}
 
 // The last field at `path` (its wire type must be bytes) in a message, as a later value replaces an earlier
 // one. False: `error` tells what is broken.
@@ -206,7 +214,23 @@ bool PayloadStage::cloud_event(const EventBatch& batch, const Event& event, size
   if (event.headers.size > 0 && payload::is_binary_mode(batch.view(event.headers))) return true;
   const size_t size = arena.size() - begin;
   const std::string_view whole(arena.data() + begin, size);
-  if (!payload::read_cloud_event(whole, cloud_event_, error)) return false;
+  if (!simdjson::validate_utf8(whole.data(), whole.size())) {
+    error.code = ErrorCode::invalid_utf8;
+    error.message = "the CloudEvent is not UTF-8";
+    return false;
+  }
+  if (const auto fault = find_json_fault(whole, kDeepestEnvelope)) {
+    error.code = ErrorCode::malformed;
+    error.message = "no CloudEvent: " + fault->reason;
+    error.byte = static_cast<int64_t>(fault->offset);
+    return false;
+  }
+  if (!payload::read_cloud_event(whole, cloud_event_, error)) {
+    if (cloud_event_.attribute("specversion") == nullptr && error.field == "/specversion") {
+      error.message += "; nor does a header ce-specversion tell of binary mode";
+    }
+    return false;
+  }
   if (!cloud_event_.text.empty()) {
     place.payload = arena.append(cloud_event_.text);
     place.shift = -1;
@@ -216,16 +240,27 @@ bool PayloadStage::cloud_event(const EventBatch& batch, const Event& event, size
                      static_cast<int32_t>(cloud_event_.data.size())};
     if (place.shift >= 0) place.shift = skipped;
   }
-  std::string_view given = event.headers.size > 0 ? batch.view(event.headers) : "";
-  const size_t brace = given.rfind('}');
-  given = brace == std::string_view::npos ? "{" : given.substr(0, brace);
-  const size_t headers = arena.size();
-  arena.append(given);
-  if (given.find('"') != std::string_view::npos && !cloud_event_.headers.empty()) arena.append(",");
-  arena.append(cloud_event_.headers);
-  arena.append("}");
-  place.headers = arena.since(headers);
+  append_headers(event.headers.size > 0 ? batch.view(event.headers) : "", arena, place);
   return true;
+}
+
+// Those that came with the message (its content-type spoke of the envelope), then the event's own.
+void PayloadStage::append_headers(std::string_view given, payload::ByteArena& arena, Place& place) {
+  headers_ = "{";
+  for_each_member(given, [this](std::string_view name, std::string_view value) {
+    if (same_word(name, "content-type")) return true;
+    if (headers_.size() > 1) headers_ += ',';
+    headers_.append("\"").append(name).append("\":").append(value);
+    return true;
+  });
+  for (const auto& attribute : cloud_event_.attributes) {
+    if (headers_.size() > 1) headers_ += ',';
+    append_json_quoted(attribute.header(), headers_);
+    headers_ += ':';
+    append_json_quoted(attribute.value, headers_);
+  }
+  headers_ += '}';
+  place.headers = arena.append(headers_);
 }
 
 bool PayloadStage::protobuf(std::string_view bytes, payload::ByteArena& arena, Place& place,

@@ -58,6 +58,7 @@ class PayloadStage {
              ErrorRecord& error);
   bool cloud_event(const EventBatch& batch, const Event& event, size_t begin, payload::ByteArena& arena,
                    Place& place, ErrorRecord& error);
+  void append_headers(std::string_view given, payload::ByteArena& arena, Place& place);
   bool protobuf(std::string_view bytes, payload::ByteArena& arena, Place& place, ErrorRecord& error);
 
   payload::Compression compression_ = payload::Compression::none;
@@ -65,6 +66,7 @@ class PayloadStage {
   Envelope envelope_ = Envelope::none;
   FieldPath payload_path_, subject_path_;
   payload::CloudEvent cloud_event_;
+  std::string headers_;
   size_t expected_ = 1 << 16;
 };
 

@@ -9,7 +9,7 @@
 #include "edge/edge_targets.h"
 #include "edge/http_server.h"
 #include "edge/ingest.h"
-#include "edge/json_text.h"
+#include "formats/json_text.h"
 #include "log/log_format.h"
 #include "server/registry_api.h"
 #include "server/unrouted.h"

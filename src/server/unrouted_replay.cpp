@@ -8,7 +8,7 @@
 
 #include "base/crash_point.h"
 #include "edge/event_text.h"
-#include "edge/json_text.h"
+#include "formats/json_text.h"
 #include "edge/log_target.h"
 #include "runtime/tables.h"
 #include "server/unrouted.h"

@@ -8,7 +8,7 @@
 #include "edge/content_encoding.h"
 #include "edge/event_request.h"
 #include "edge/http_head.h"
-#include "edge/json_text.h"
+#include "formats/json_text.h"
 
 namespace {
 

@@ -1,20 +1,18 @@
 #include "formats/payload/cloud_event.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <iterator>
-#include <vector>
 
 #include "formats/base64.h"
 #include "formats/excerpt.h"
-#include "formats/payload/json_scan.h"
+#include "formats/json_text.h"
 
 namespace weir::payload {
 namespace {
 
 constexpr size_t kMostAttributes = 256;
-constexpr std::string_view kRequired[] = {"id", "source", "specversion", "type"};
+constexpr std::string_view kRequired[] = {"specversion", "id", "source", "type"};
+constexpr std::string_view kOptional[] = {"datacontenttype", "dataschema", "subject", "time"};
 
 bool fail(ErrorRecord& error, ErrorCode code, std::string message, std::string_view field = {}) {
   error.code = code;
@@ -23,158 +21,190 @@ bool fail(ErrorRecord& error, ErrorCode code, std::string message, std::string_v
   return false;
 }
 
-bool attribute_name(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-  });
+bool malformed(ErrorRecord& error, std::string_view name, const std::string& what) {
+  return fail(error, ErrorCode::malformed, "the CloudEvent's '" + excerpt(name) + "' " + what, name);
 }
 
-// "application/json; charset=utf-8", "text/json", "application/vnd.x+json"
-bool is_json_type(std::string_view type) {
-  type = type.substr(0, type.find(';'));
-  while (type.ends_with(' ')) type.remove_suffix(1);
-  const auto ends_with = [&](std::string_view end) {
-    // '/' and '+' have the bit that makes letters small
-    return type.size() >= end.size() &&
-           std::equal(end.rbegin(), end.rend(), type.rbegin(),
-                      [](char a, char b) { return a == static_cast<char>(b | 0x20); });
-  };
-  return ends_with("/json") || ends_with("+json");
+bool twice(ErrorRecord& error, std::string_view name) {
+  return fail(error, ErrorCode::duplicate_key, "the CloudEvent's '" + excerpt(name) + "' is given twice",
+              name);
 }
 
-// What stands in one envelope while it is read.
-struct Reading {
-  CloudEvent& event;
-  ErrorRecord& error;
-  std::vector<std::string_view> names{};
-  std::string_view data{};    // raw
-  std::string_view base64{};  // raw, with quotes
-  std::string text{};         // of an attribute
-  std::string content_type{};
-  bool found[std::size(kRequired)] = {};
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-  void put(std::string_view name, std::string_view before, std::string_view value, std::string_view after) {
-    std::string& headers = event.headers;
-    headers += headers.empty() ? "\"" : ",\"";
-    if (name == "datacontenttype") {
-      headers += "content-type";
-    } else {
-      headers.append("ce-").append(name);
-    }
-    headers.append("\":").append(before).append(value).append(after);
+bool is_one_of(const std::string_view (&names)[4], std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+// Of what the header lines' order is made.
+size_t rank(std::string_view name) {
+  if (name == "datacontenttype") return 0;
+  return 1 + static_cast<size_t>(std::find(std::begin(kRequired), std::end(kRequired), name) - kRequired);
+}
+
+// RFC 3339: 2026-11-21T19:57:19.123Z
+bool is_timestamp(std::string_view text) {
+  static constexpr std::string_view kShape = "dddd-dd-ddTdd:dd:dd";
+  if (text.size() < kShape.size() + 1) return false;
+  for (size_t i = 0; i < kShape.size(); ++i) {
+    char c = text[i];
+    bool fits = kShape[i] == 'd' ? is_digit(c) : (kShape[i] == 'T' ? c == 'T' || c == 't' : c == kShape[i]);
+    if (!fits) return false;
   }
-
-  bool attribute(std::string_view name, std::string_view raw) {
-    if (!attribute_name(name)) {
-      return fail(error, ErrorCode::malformed,
-                  "a CloudEvent's attributes are named with a-z and 0-9 only, found '" + excerpt(name) + "'");
-    }
-    if (raw == "null") return true;  // an attribute without a value is not there
-    const auto required = std::find(std::begin(kRequired), std::end(kRequired), name);
-    const bool nested = raw[0] == '{' || raw[0] == '[';
-    if (nested || (raw[0] != '"' && required != std::end(kRequired))) {
-      return fail(error, ErrorCode::malformed,
-                  "the CloudEvent's attribute '" + std::string(name) + "' is " +
-                      (nested ? "an object or an array, expected a string, a number or a boolean"
-                              : excerpt(raw) + ", expected a string"),
-                  name);
-    }
-    if (raw[0] != '"') {
-      put(name, "\"", raw, "\"");
-      return true;
-    }
-    text.clear();
-    if (!unescape_json(raw, text)) return half_pair(name);
-    if (required != std::end(kRequired)) {
-      if (text.empty()) {
-        return fail(error, ErrorCode::malformed,
-                    "the CloudEvent's attribute '" + std::string(name) + "' is empty", name);
-      }
-      found[required - std::begin(kRequired)] = true;
-      if (name == "specversion" && !text.starts_with("1.")) {
-        return fail(error, ErrorCode::malformed,
-                    "a CloudEvent of specversion '" + excerpt(text) + "', expected 1.0", name);
-      }
-    }
-    if (name == "datacontenttype") content_type = text;
-    put(name, "", raw, "");
-    return true;
+  const auto two = [&](size_t at) { return (text[at] - '0') * 10 + text[at + 1] - '0'; };
+  if (two(5) < 1 || two(5) > 12 || two(8) < 1 || two(8) > 31) return false;
+  if (two(11) > 23 || two(14) > 59 || two(17) > 60) return false;
+  text.remove_prefix(kShape.size());
+  if (text.front() == '.') {
+    size_t end = 1;
+    while (end < text.size() && is_digit(text[end])) ++end;
+    if (end == 1) return false;
+    text.remove_prefix(end);
   }
+  if (text == "Z" || text == "z") return true;
+  return text.size() == 6 && (text[0] == '+' || text[0] == '-') && is_digit(text[1]) && is_digit(text[2]) &&
+         text[3] == ':' && is_digit(text[4]) && is_digit(text[5]);
+}
 
-  bool half_pair(std::string_view name) {
-    return fail(error, ErrorCode::invalid_utf8, "half of a surrogate pair stands alone", name);
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
+// Where an attribute's value is not a string.
+bool is_plain_value(std::string_view value) {
+  if (value == "true" || value == "false") return true;
+  return (value[0] == '-' || is_digit(value[0])) && std::all_of(value.begin() + 1, value.end(), is_digit);
+}
+
+// A valid JSON string with its quotes, decoded.
+bool read_string(std::string_view name, std::string_view quoted, std::string& out, ErrorRecord& error) {
+  if (append_json_unescaped(quoted.substr(1, quoted.size() - 2), out)) return true;
+  return fail(error, ErrorCode::invalid_utf8, "half of a surrogate pair stands alone", name);
+}
+
+// The members `data` and `data_base64` as they are written; empty: not there.
+struct Data {
+  std::string_view json, base64;
+};
+
+bool read_attribute(std::string name, std::string_view value, CloudEvent& event, ErrorRecord& error) {
+  if (!is_attribute_name(name)) {
+    return fail(
+        error, ErrorCode::malformed,
+        "'" + excerpt(name) + "' is no attribute of a CloudEvent: lower-case letters and digits only");
   }
-
-  bool member(std::string_view name, std::string_view raw) {
-    if (std::find(names.begin(), names.end(), name) != names.end()) {
-      return fail(error, ErrorCode::duplicate_key, "the member is given twice", name);
-    }
-    if (names.size() >= kMostAttributes) {
-      return fail(error, ErrorCode::too_large, "a CloudEvent of more than 256 attributes");
-    }
-    names.push_back(name);
-    if (name == "data") {
-      data = raw;
-      return true;
-    }
-    if (name != "data_base64") return attribute(name, raw);
-    if (raw[0] != '"') return fail(error, ErrorCode::malformed, "data_base64 is not a string", name);
-    base64 = raw;
-    return true;
+  if (value == "null") return true;  // an attribute without a value is not there
+  if (event.attributes.size() >= kMostAttributes) {
+    return fail(error, ErrorCode::too_large, "a CloudEvent of more than 256 attributes");
   }
+  const bool extension = !is_one_of(kRequired, name) && !is_one_of(kOptional, name);
+  CloudEvent::Attribute& made = event.attributes.emplace_back();
+  made.name = std::move(name);
+  if (value.front() == '"') return read_string(made.name, value, made.value, error);
+  made.value = value;
+  if (extension && is_plain_value(value)) return true;
+  return malformed(error, made.name,
+                   extension ? "must be a string, a boolean or an integer" : "must be a string");
+}
 
-  bool finish() {
-    for (size_t i = 0; i < std::size(kRequired); ++i) {
-      if (found[i]) continue;
-      return fail(error, ErrorCode::malformed,
-                  "no CloudEvent: the attribute '" + std::string(kRequired[i]) + "' is missing, and no " +
-                      "header ce-specversion tells of binary mode");
-    }
-    if (!data.empty() && !base64.empty()) {
-      return fail(error, ErrorCode::malformed, "a CloudEvent with both data and data_base64");
-    }
-    event.data = data;
-    const bool plain =
-        !data.empty() && data[0] == '"' && !content_type.empty() && !is_json_type(content_type);
-    if (base64.empty() && !plain) return true;
-    // A text that is no JSON (XML, CSV) is the data without its quotes.
-    if (plain && !unescape_json(data, event.text)) return half_pair("data");
-    if (!base64.empty()) {
-      text.clear();
-      if (!unescape_json(base64, text)) return half_pair("data_base64");
-      event.text.resize(text.size());
-      const int64_t size = decode_base64(text, reinterpret_cast<uint8_t*>(event.text.data()));
-      if (size < 0) return fail(error, ErrorCode::malformed, "data_base64 is not base64", "data_base64");
-      event.text.resize(static_cast<size_t>(size));
-    }
+bool read_data(const Data& data, CloudEvent& event, ErrorRecord& error) {
+  if (!data.json.empty() && !data.base64.empty()) {
+    return fail(error, ErrorCode::malformed, "the CloudEvent has both 'data' and 'data_base64'");
+  }
+  if (!data.base64.empty()) {
+    if (data.base64.front() != '"') return malformed(error, "data_base64", "must be a string");
+    std::string encoded;
+    if (!read_string("data_base64", data.base64, encoded, error)) return false;
+    event.text.resize(encoded.size());
+    const int64_t size = decode_base64(encoded, reinterpret_cast<uint8_t*>(event.text.data()));
+    if (size < 0) return malformed(error, "data_base64", "is no base64");
+    event.text.resize(static_cast<size_t>(size));
     event.data = event.text;
     return true;
   }
-};
+  if (data.json.empty()) return true;
+  const std::string* type = event.attribute("datacontenttype");
+  if (type != nullptr && !is_json_type(*type) && data.json.front() == '"') {
+    // A text that is no JSON (XML, CSV) is the data without its quotes.
+    if (!read_string("data", data.json, event.text, error)) return false;
+    event.data = event.text;
+    return true;
+  }
+  event.data = data.json;
+  // What holds data and names no type holds JSON; binary mode says so.
+  if (type == nullptr) {
+    event.attributes.insert(event.attributes.begin(),
+                            CloudEvent::Attribute{"datacontenttype", "application/json"});
+  }
+  return true;
+}
 
 }  // namespace
 
-bool read_cloud_event(std::string_view bytes, CloudEvent& event, ErrorRecord& error) {
+const std::string* CloudEvent::attribute(std::string_view name) const {
+  for (const Attribute& each : attributes) {
+    if (each.name == name) return &each.value;
+  }
+  return nullptr;
+}
+
+bool is_attribute_name(std::string_view name) {
+  return !name.empty() &&
+         std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || is_digit(c); });
+}
+
+bool check_attributes(CloudEvent& event, ErrorRecord& error) {
+  auto& attributes = event.attributes;
+  std::sort(attributes.begin(), attributes.end(), [](const auto& one, const auto& other) {
+    const size_t a = rank(one.name), b = rank(other.name);
+    return a != b ? a < b : one.name < other.name;
+  });
+  const auto same =
+      std::adjacent_find(attributes.begin(), attributes.end(),
+                         [](const auto& one, const auto& other) { return one.name == other.name; });
+  if (same != attributes.end()) return twice(error, same->name);
+  for (const std::string_view name : kRequired) {
+    if (event.attribute(name) != nullptr) continue;
+    return fail(error, ErrorCode::malformed, "the CloudEvent has no '" + std::string(name) + "'", name);
+  }
+  for (const auto& [name, value] : attributes) {
+    if (value.empty() && (is_one_of(kRequired, name) || is_one_of(kOptional, name))) {
+      return malformed(error, name, "is empty");
+    }
+    if (name == "specversion" && value != "1.0") {
+      return fail(error, ErrorCode::malformed,
+                  "CloudEvents specversion '" + excerpt(value) + "' is not known, only 1.0 is", name);
+    }
+    if (name == "time" && !is_timestamp(value)) {
+      return malformed(error, name, "is no RFC 3339 timestamp: '" + excerpt(value) + "'");
+    }
+    if (has_control(value)) return malformed(error, name, "holds a control character");
+  }
+  return true;
+}
+
+bool read_cloud_event(std::string_view text, CloudEvent& event, ErrorRecord& error) {
+  event.attributes.clear();
   event.data = {};
   event.text.clear();
-  event.headers.clear();
-  if (!simdjson::validate_utf8(bytes.data(), bytes.size())) {
-    return fail(error, ErrorCode::invalid_utf8, "the CloudEvent is not UTF-8");
-  }
-  Reading reading{event, error};
-  JsonScan scan(bytes);
-  std::string_view key, value;
-  while (scan.next_member(key)) {
-    key = key.substr(1, key.size() - 2);  // an escape in it is no attribute's name
-    if (!scan.value(value)) break;
-    if (!reading.member(key, value)) return false;
-  }
-  if (scan.at_end()) return reading.finish();
-  fail(error, ErrorCode::malformed,
-       std::string("no CloudEvent: ") +
-           (scan.problem() != nullptr ? scan.problem() : "something stands behind the object"));
-  error.byte = static_cast<int64_t>(scan.byte());
-  return false;
+  Data data;
+  bool good = true, has_json = false, has_base64 = false;
+  const bool object = for_each_member(text, [&](std::string_view raw_name, std::string_view value) {
+    std::string name = json_unescaped(raw_name);
+    if (name == "data" || name == "data_base64") {
+      const bool json = name == "data";
+      bool& there = json ? has_json : has_base64;
+      good = !there || twice(error, name);
+      there = true;
+      if (json || value != "null") (json ? data.json : data.base64) = value;
+    } else {
+      good = read_attribute(std::move(name), value, event, error);
+    }
+    return good;
+  });
+  if (!object) return fail(error, ErrorCode::malformed, "a CloudEvent must be a JSON object");
+  return good && check_attributes(event, error) && read_data(data, event, error);
 }
 
 bool is_binary_mode(std::string_view headers) {

@@ -27,12 +27,17 @@ bool for_each_member(std::string_view text,
 // The elements of a valid array. False when `text` is no array.
 bool for_each_element(std::string_view text, const std::function<bool(std::string_view)>& element);
 
-// The inside of a valid JSON string, without its quotes, decoded. A lone surrogate becomes U+FFFD.
+// The inside of a valid JSON string, without its quotes, decoded. A lone surrogate becomes U+FFFD; then
+// append_json_unescaped gives false.
+bool append_json_unescaped(std::string_view inside, std::string& out);
 std::string json_unescaped(std::string_view inside);
 
 // `text` as a JSON string with its quotes. What is not UTF-8 becomes U+FFFD.
 std::string json_quoted(std::string_view text);
 void append_json_quoted(std::string_view text, std::string& out);
+
+// Whether a Content-Type says JSON: "application/json; charset=utf-8", "text/json", "application/vnd.x+json".
+bool is_json_type(std::string_view content_type);
 
 // Length of the well-formed UTF-8 character at the beginning of `text`, or 0. Not for an empty text.
 size_t utf8_length(std::string_view text);

@@ -1,4 +1,4 @@
-#include "edge/json_text.h"
+#include "formats/json_text.h"
 
 #include <gtest/gtest.h>
 

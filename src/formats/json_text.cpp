@@ -1,4 +1,4 @@
-#include "edge/json_text.h"
+#include "formats/json_text.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -211,7 +211,9 @@ class FaultFinder {
 
 // Behind the string that begins at `at`.
 size_t behind_string(std::string_view text, size_t at) {
-  for (++at; at < text.size() && text[at] != '"'; ++at) {
+  for (++at; at < text.size(); ++at) {
+    at += plain_bytes(text.data() + at, text.data() + text.size());
+    if (at >= text.size() || text[at] == '"') break;
     if (text[at] == '\\') ++at;
   }
   return std::min(at + 1, text.size());
@@ -324,9 +326,8 @@ bool for_each_element(std::string_view text, const std::function<bool(std::strin
   return true;
 }
 
-std::string json_unescaped(std::string_view inside) {
-  std::string out;
-  out.reserve(inside.size());
+bool append_json_unescaped(std::string_view inside, std::string& out) {
+  bool whole = true;
   for (size_t at = 0; at < inside.size(); ++at) {
     if (inside[at] != '\\' || at + 1 >= inside.size()) {
       out += inside[at];
@@ -340,7 +341,7 @@ std::string json_unescaped(std::string_view inside) {
       case 't': out += '\t'; break;
       case 'u': {
         int32_t unit = code_unit(inside, at + 1);
-        if (unit < 0) return out;
+        if (unit < 0) return false;
         at += 4;
         uint32_t code = static_cast<uint32_t>(unit);
         if (code >= 0xD800 && code < 0xDC00 && inside.substr(at + 1, 2) == "\\u") {
@@ -350,12 +351,21 @@ std::string json_unescaped(std::string_view inside) {
             at += 6;
           }
         }
-        append_utf8(code >= 0xD800 && code < 0xE000 ? 0xFFFD : code, out);
+        const bool half = code >= 0xD800 && code < 0xE000;
+        append_utf8(half ? 0xFFFD : code, out);
+        whole = whole && !half;
         break;
       }
       default: out += c;
     }
   }
+  return whole;
+}
+
+std::string json_unescaped(std::string_view inside) {
+  std::string out;
+  out.reserve(inside.size());
+  append_json_unescaped(inside, out);
   return out;
 }
 
@@ -396,6 +406,17 @@ std::string json_quoted(std::string_view text) {
   out.reserve(text.size() + 2);
   append_json_quoted(text, out);
   return out;
+}
+
+bool is_json_type(std::string_view content_type) {
+  const std::string_view type = trim_json_space(content_type.substr(0, content_type.find(';')));
+  const auto ends_with = [&](std::string_view end) {
+    // '/' and '+' have the bit that makes letters small
+    return type.size() >= end.size() &&
+           std::equal(end.rbegin(), end.rend(), type.rbegin(),
+                      [](char a, char b) { return a == static_cast<char>(b | 0x20); });
+  };
+  return ends_with("/json") || ends_with("+json");
 }
 
 size_t utf8_length(std::string_view text) {
