@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "formats/avro/avro_describe.h"
+#include "formats/registry_frame.h"
 
 namespace weir::avro {
 namespace {
@@ -20,13 +21,6 @@ bool same_columns(const std::vector<ColumnSpec>& one, const std::vector<ColumnSp
                     [](const ColumnSpec& a, const ColumnSpec& b) {
                       return a.name == b.name && a.type.text == b.type.text && a.nullable == b.nullable;
                     });
-}
-
-const ColumnSpec* column_named(const std::vector<ColumnSpec>& columns, const std::string& name) {
-  for (const ColumnSpec& column : columns) {
-    if (column.name == name) return &column;
-  }
-  return nullptr;
 }
 
 std::string table_label() { return "the table's columns"; }
@@ -104,9 +98,8 @@ Result<AvroDecoder::WriterHandle> AvroDecoder::writer_of_id(int32_t id) {
 
 Result<AvroDecoder::WriterHandle> AvroDecoder::registered_writer(const RegisteredSchema& registered) {
   const std::string label = registered.label();
-  if (registered.schema.kind != SchemaKind::avro) {
-    return refused(ErrorCode::incompatible_schema,
-                   label + " is of type " + schema_kind_name(registered.schema.kind) + ", expected AVRO");
+  if (auto problem = wrong_kind(registered, SchemaKind::avro)) {
+    return refused(ErrorCode::incompatible_schema, *std::move(problem));
   }
   auto parsed = parse_schema(registered.schema);
   if (!parsed.ok()) {
@@ -164,15 +157,10 @@ Status AvroDecoder::look_for_change(const RegisteredSchema& registered, const Sc
   auto parsed = parse_schema((*latest)->schema);
   auto columns = parsed.ok() ? describe_schema(**parsed) : parsed.status();
   if (!columns.ok()) return {};
-  std::string added;
-  for (const ColumnSpec& column : *columns) {
-    const ColumnSpec* before = column_named(specs_, column.name);
-    if (before != nullptr && before->type.text != column.type.text) return {};
-    if (before == nullptr) added += (added.empty() ? "" : ", ") + column.name + " " + column.type.text;
-  }
-  if (added.empty()) return {};
+  const auto added = added_columns(specs_, *columns);
+  if (!added || added->empty()) return {};
   return Status(Code::schema_changed,
-                (*latest)->label() + " adds " + added + "; the columns are those of " + reader_.label);
+                (*latest)->label() + " adds " + *added + "; the columns are those of " + reader_.label);
 }
 
 AvroDecoder::WriterHandle AvroDecoder::writer_of_container(std::string_view text) {
@@ -226,24 +214,19 @@ bool AvroDecoder::event(std::string_view payload, ErrorRecord& error) {
   }
   switch (settings_.framing) {
     case Framing::none: return single(*only_writer_, at, end, error);
-    case Framing::confluent: return confluent(at, end, error);
+    case Framing::confluent: return confluent(payload, error);
     case Framing::single_object: return single_object(at, end, error);
     case Framing::container: return container(at, end, error);
   }
   return false;
 }
 
-bool AvroDecoder::confluent(const uint8_t* at, const uint8_t* end, ErrorRecord& error) {
-  if (end - at < 5 || *at != 0) {
-    walk_.fail(ErrorCode::malformed, at,
-               end - at < 5
-                   ? "no Confluent framing: fewer than 5 bytes"
-                   : "no Confluent framing: the first byte is " + std::to_string(*at) + ", expected 0");
+bool AvroDecoder::confluent(std::string_view payload, ErrorRecord& error) {
+  if (!has_registry_frame(payload)) {
+    no_registry_frame(payload, error);
     return false;
   }
-  uint32_t bytes;
-  std::memcpy(&bytes, at + 1, 4);
-  const int32_t id = static_cast<int32_t>(__builtin_bswap32(bytes));
+  const int32_t id = registry_frame_id(payload);
   if (id != last_id_ || !last_writer_) {
     auto writer = writer_of_id(id);
     if (!writer.ok()) {
@@ -254,7 +237,8 @@ bool AvroDecoder::confluent(const uint8_t* at, const uint8_t* end, ErrorRecord& 
     last_id_ = (*writer)->code == ErrorCode::unknown_schema ? -1 : id;
     last_writer_ = std::move(*writer);
   }
-  return single(*last_writer_, at + 5, end, error);
+  const auto* begin = reinterpret_cast<const uint8_t*>(payload.data());
+  return single(*last_writer_, begin + kRegistryFrameBytes, begin + payload.size(), error);
 }
 
 bool AvroDecoder::single_object(const uint8_t* at, const uint8_t* end, ErrorRecord& error) {

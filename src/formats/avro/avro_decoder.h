@@ -70,7 +70,7 @@ class AvroDecoder final : public Decoder {
   // Rows of one event, appended from `row_` on; false: `error` is set, or failure_ for what is no event's
   // fault.
   bool event(std::string_view payload, ErrorRecord& error);
-  bool confluent(const uint8_t* at, const uint8_t* end, ErrorRecord& error);
+  bool confluent(std::string_view payload, ErrorRecord& error);
   bool single_object(const uint8_t* at, const uint8_t* end, ErrorRecord& error);
   bool single(const Writer& writer, const uint8_t* at, const uint8_t* end, ErrorRecord& error);
   bool container(const uint8_t* begin, const uint8_t* end, ErrorRecord& error);

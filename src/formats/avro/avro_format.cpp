@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "formats/avro/avro_decoder.h"
 #include "formats/avro/avro_describe.h"
+#include "formats/registry_frame.h"
 
 namespace weir {
 namespace {
@@ -165,10 +166,7 @@ Result<DescribedTable> describe_avro(const FormatContext& context, const std::st
   auto latest = context.schemas->latest(context.subject);
   if (!latest.ok()) return latest.status().with_context("subject '" + context.subject + "'");
   const RegisteredSchema& registered = **latest;
-  if (registered.schema.kind != SchemaKind::avro) {
-    return Status::invalid(registered.label() + " is of type " + schema_kind_name(registered.schema.kind) +
-                           ", expected AVRO");
-  }
+  if (auto problem = wrong_kind(registered, SchemaKind::avro)) return Status::invalid(*std::move(problem));
   auto parsed = avro::parse_schema(registered.schema);
   if (!parsed.ok()) return parsed.status().with_context(registered.label());
   return described({*parsed, registered.label()}, context.subject, registered.version);

@@ -34,8 +34,10 @@ TEST(AvroConfluent, TheSchemaComesById) {
   EXPECT_EQ(decoded.errors[0].message,
             "s-value version 3 (id 9) does not fit the table's columns: /a: string does not fit BIGINT");
   EXPECT_EQ(decoded.errors[1].code, ErrorCode::unknown_schema);
-  EXPECT_EQ(decoded.errors[2].message, "no Confluent framing: the first byte is 1, expected 0");
-  EXPECT_EQ(decoded.errors[3].message, "no Confluent framing: fewer than 5 bytes");
+  EXPECT_EQ(decoded.errors[2].message,
+            "no Confluent framing: expected a zero byte and a schema's id, found the byte 0x01");
+  EXPECT_EQ(decoded.errors[3].message,
+            "no Confluent framing: expected a zero byte and a schema's id, found 0 bytes");
 }
 
 TEST(AvroConfluent, ARegistryThatIsAwayStopsOnlyWhatIsNew) {

@@ -1,8 +1,7 @@
 #include "formats/json/confluent_frame.h"
 
-#include <algorithm>
-
 #include "formats/json/json_schema_columns.h"
+#include "formats/registry_frame.h"
 
 namespace weir::json {
 namespace {
@@ -15,17 +14,8 @@ std::vector<std::string> texts_of(const std::vector<CheckSpec>& checks) {
   return texts;
 }
 
-const ColumnSpec* column_named(const std::vector<ColumnSpec>& columns, const std::string& name) {
-  const auto found = std::find_if(columns.begin(), columns.end(),
-                                  [&](const ColumnSpec& column) { return column.name == name; });
-  return found == columns.end() ? nullptr : &*found;
-}
-
 Result<DescribedTable> describe(const RegisteredSchema& registered, bool ignore_unsupported) {
-  if (registered.schema.kind != SchemaKind::json) {
-    return Status::invalid(registered.label() + " is " + schema_kind_name(registered.schema.kind) +
-                           ", expected JSON");
-  }
+  if (auto problem = wrong_kind(registered, SchemaKind::json)) return Status::invalid(*std::move(problem));
   WEIR_ASSIGN(auto table, describe_json_schema(registered.schema, registered.label(), ignore_unsupported));
   table.schema_name = registered.subject;
   table.schema_version = registered.version;
@@ -54,21 +44,12 @@ ConfluentFrame::ConfluentFrame(const FormatContext& context, bool ignore_unsuppo
 }
 
 Result<bool> ConfluentFrame::take_off(std::string_view& payload, ErrorRecord& error) {
-  if (payload.size() < kBytes || payload[0] != '\0') {
-    static constexpr char kHex[] = "0123456789abcdef";
-    const auto first = payload.empty() ? 0 : static_cast<uint8_t>(payload[0]);
-    error.code = ErrorCode::malformed;
-    error.byte = 0;
-    error.message =
-        "'json.framing' is 'confluent', expected a zero byte and a schema's id, found " +
-        (payload.size() < kBytes ? std::to_string(payload.size()) + " bytes"
-                                 : std::string("the byte 0x") + kHex[first >> 4] + kHex[first & 15]);
+  if (!has_registry_frame(payload)) {
+    no_registry_frame(payload, error);
     return false;
   }
-  uint32_t bytes = 0;
-  for (size_t i = 1; i < kBytes; ++i) bytes = bytes << 8 | static_cast<uint8_t>(payload[i]);
-  const auto id = static_cast<int32_t>(bytes);
-  payload.remove_prefix(kBytes);
+  const int32_t id = registry_frame_id(payload);
+  payload.remove_prefix(kRegistryFrameBytes);
   if (id == last_good_) return true;
   auto known = verdicts_.find(id);
   if (known == verdicts_.end()) {
@@ -99,11 +80,10 @@ Result<ConfluentFrame::Verdict> ConfluentFrame::judge(int32_t id) {
     return verdict;
   }
   if (!registered.ok()) return registered.status();
-  if ((*registered)->schema.kind != SchemaKind::json) {
+  if (auto problem = wrong_kind(**registered, SchemaKind::json)) {
     verdict.good = false;
     verdict.code = ErrorCode::incompatible_schema;
-    verdict.message =
-        (*registered)->label() + " is " + schema_kind_name((*registered)->schema.kind) + ", expected JSON";
+    verdict.message = *std::move(problem);
     return verdict;
   }
   WEIR_TRY(look_for_change(**registered));
@@ -118,16 +98,12 @@ Status ConfluentFrame::look_for_change(const RegisteredSchema& written) {
   if (!latest.ok()) return latest.status().code() == Code::not_found ? Status() : latest.status();
   auto table = describe(**latest, ignore_unsupported_);
   if (!table.ok()) return {};
-  std::string added;
-  for (const ColumnSpec& column : table->columns) {
-    const ColumnSpec* before = column_named(columns_, column.name);
-    if (before != nullptr && before->type.text != column.type.text) return {};
-    if (before == nullptr) added += (added.empty() ? "" : ", ") + column.name + " " + column.type.text;
-  }
+  const auto added = added_columns(columns_, table->columns);
+  if (!added) return {};
   const bool other_checks = checks_known_ && texts_of(table->checks) != checks_;
-  if (added.empty() && !other_checks) return {};
+  if (added->empty() && !other_checks) return {};
   return Status(Code::schema_changed, "an event came with " + written.label() + "; " + (*latest)->label() +
-                                          (added.empty() ? " has other CHECKs" : " adds " + added));
+                                          (added->empty() ? " has other CHECKs" : " adds " + *added));
 }
 
 }  // namespace weir::json

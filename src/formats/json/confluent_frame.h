@@ -22,8 +22,6 @@ class ConfluentFrame {
   // incompatible_schema). unavailable: the registry did not answer. schema_changed: see FormatContext.
   Result<bool> take_off(std::string_view& payload, ErrorRecord& error);
 
-  static constexpr size_t kBytes = 5;
-
  private:
   struct Verdict {
     bool good = true;

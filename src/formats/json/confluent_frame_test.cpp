@@ -99,7 +99,7 @@ TEST(ConfluentJson, ColumnsOfTheSubject) {
   EXPECT_EQ(decoded->errors[0].byte, 11);
   EXPECT_EQ(decoded->errors[1].code, ErrorCode::malformed);
   EXPECT_EQ(decoded->errors[1].message,
-            "'json.framing' is 'confluent', expected a zero byte and a schema's id, found the byte 0x7b");
+            "no Confluent framing: expected a zero byte and a schema's id, found the byte 0x7b");
   EXPECT_EQ(decoded->errors[2].code, ErrorCode::unknown_schema);
   EXPECT_EQ(decoded->errors[2].message, "the registry has no schema with the id 8");
   EXPECT_EQ(decoded->errors[3].code, ErrorCode::malformed);

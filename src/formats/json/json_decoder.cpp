@@ -2,6 +2,8 @@
 
 #include <arrow/record_batch.h>
 
+#include "formats/registry_frame.h"
+
 namespace weir::json {
 
 Result<std::unique_ptr<Decoder>> JsonDecoder::create(const std::vector<ColumnSpec>& specs, Settings settings,
@@ -51,7 +53,7 @@ Result<DecodedRows> JsonDecoder::decode(const EventBatch& batch, size_t begin, s
       WEIR_ASSIGN(read, frame_->take_off(payload, error));
       const bool framed = read;
       read = read && walk_.read_event(*root_, rest_, payload, row, &error);
-      if (framed && !read && error.byte >= 0) error.byte += ConfluentFrame::kBytes;
+      if (framed && !read && error.byte >= 0) error.byte += kRegistryFrameBytes;
     } else {
       read = walk_.read_event(*root_, rest_, payload, row, &error);
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "formats/protobuf/message_columns.h"
+#include "formats/registry_frame.h"
 
 namespace weir::protobuf {
 namespace {
@@ -54,10 +55,7 @@ bool includes(const std::vector<ColumnSpec>& all, const std::vector<ColumnSpec>&
 Result<SchemaOrigin> latest_schema(SchemaLookup& schemas, const std::string& subject,
                                    const std::string& message) {
   WEIR_ASSIGN(const SchemaPointer latest, schemas.latest(subject));
-  if (latest->schema.kind != SchemaKind::protobuf) {
-    return Status::invalid(latest->label() + " is a schema of the kind " +
-                           schema_kind_name(latest->schema.kind) + ", expected PROTOBUF");
-  }
+  if (auto problem = wrong_kind(*latest, SchemaKind::protobuf)) return Status::invalid(*std::move(problem));
   auto parsed = ProtoSchema::from_registry(latest->schema);
   if (!parsed.ok()) return parsed.status().with_context(latest->label());
   auto found = (*parsed)->message(message);
@@ -188,16 +186,13 @@ bool ProtobufDecoder::read_header(std::string_view payload, Header* header, Erro
     error->byte = byte;
     return false;
   };
-  if (payload.empty()) return fail(0, "an empty payload, expected a magic byte and a schema id");
-  if (payload[0] != 0) {
-    return fail(0, "the magic byte is " + std::to_string(static_cast<uint8_t>(payload[0])) +
-                       ", expected 0 (protobuf.framing = 'none' reads messages without a schema id)");
+  if (!has_registry_frame(payload)) {
+    no_registry_frame(payload, *error);
+    error->message += " (protobuf.framing = 'none' reads messages without a schema id)";
+    return false;
   }
-  if (payload.size() < 5) return fail(1, "the payload ends inside the schema id");
-  uint32_t id = 0;
-  for (size_t i = 1; i < 5; ++i) id = id << 8 | static_cast<uint8_t>(payload[i]);
-  header->id = static_cast<int32_t>(id);
-  wire::WireReader reader(payload.substr(5));
+  header->id = registry_frame_id(payload);
+  wire::WireReader reader(payload.substr(kRegistryFrameBytes));
   const auto at = [&] { return static_cast<int64_t>(reader.position - payload.data()); };
   uint64_t raw = 0;
   if (reader.varint(raw) != wire::WireError::none) return fail(at(), "the message indexes are cut off");
@@ -253,10 +248,7 @@ Result<ProtobufDecoder::Writer> ProtobufDecoder::make_writer(const Header& heade
     made.problem = std::move(problem);
     return made;
   };
-  if (registered.schema.kind != SchemaKind::protobuf) {
-    return refused(written + ", which is " + schema_kind_name(registered.schema.kind) +
-                   ", expected PROTOBUF");
-  }
+  if (auto problem = wrong_kind(registered, SchemaKind::protobuf)) return refused(*std::move(problem));
   auto schema = ProtoSchema::from_registry(registered.schema);
   if (!schema.ok()) return refused(written + ", which is not a schema: " + schema.status().message());
   const google::protobuf::Descriptor* message = (*schema)->message_at(header.indexes);
