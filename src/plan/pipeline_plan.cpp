@@ -377,9 +377,11 @@ class Planner {
         const auto source =
             std::find_if(plan_->sources.begin(), plan_->sources.end(),
                          [&](const auto& candidate) { return candidate->table.name == branch.source; });
-        if (source == plan_->sources.end() || !(*source)->changelog ||
-            insert->sink->connector->takes_changelog)
+        if (source == plan_->sources.end() || !(*source)->changelog) continue;
+        if (insert->sink->connector->takes_changelog) {
+          insert->sink->changelog = true;
           continue;
+        }
         diagnostics_.error(insert->location,
                            "'" + branch.source + "' is a changelog, and the connector '" +
                                insert->sink->connector->name + "' of '" + insert->sink->name +
@@ -387,6 +389,31 @@ class Planner {
                                ".as' = 'rows' gives a row an operation, for every sink");
       }
     }
+    for (const auto& sink : plan_->sinks) {
+      if (sink->changelog && sink->connector->changelog_by_key) refuse_keyless_changelog(*sink);
+    }
+  }
+
+  void refuse_keyless_changelog(const SinkPlan& sink) {
+    const std::string what =
+        "'" + sink.name + "' takes a changelog, and the connector '" + sink.connector->name + "' ";
+    if (sink.primary_key.empty()) {
+      diagnostics_.error(sink.location, what +
+                                            "replaces rows by key: declare its columns and PRIMARY KEY (…) "
+                                            "NOT ENFORCED, of columns that tell the rows apart");
+    }
+    std::set<std::string> sources;
+    for (const auto& insert : plan_->inserts) {
+      if (insert->sink != &sink) continue;
+      for (const auto& branch : insert->plan.branches) sources.insert(branch.source);
+    }
+    if (sources.size() < 2) return;
+    std::string names;
+    for (const std::string& name : sources) names += (names.empty() ? "'" : ", '") + name + "'";
+    diagnostics_.error(sink.location, what +
+                                          "orders changes by their position in one source; it is written "
+                                          "from " +
+                                          names + ": give each a table of its own");
   }
 
   void drop_unread_sources() {

@@ -49,6 +49,7 @@ struct SinkPlan {
   std::shared_ptr<arrow::Schema> schema;
   std::vector<int> max_lengths;  // by column of a declared schema: of VARCHAR(n), in characters; -1: none
   std::vector<std::string> primary_key;
+  bool changelog = false;                      // a changelog is written into it: the rows carry weights
   std::map<std::string, std::string> storage;  // s3.* of the table over those of SET
   Location location;
 };

@@ -5,7 +5,9 @@
 
 #include <cstring>
 #include <map>
+#include <numeric>
 
+#include "runtime/rows.h"
 #include "runtime/tables.h"
 #include "schema/row_json.h"
 #include "sinks/error_lake/error_lake.h"
@@ -61,6 +63,26 @@ Status store(const PipelinePlan& plan, const SourcePlan& source, const std::stri
   return committed.ok() ? Status() : committed.status().with_context("error lake");
 }
 
+int first_hidden(const arrow::RecordBatch& rows) {
+  int column = rows.num_columns() - 2;
+  while (rows.schema()->field(column)->name() != kPartitionColumn) --column;
+  return column;
+}
+
+// What replay needs of a row: its columns, and of a changelog its weight and version.
+Result<std::shared_ptr<arrow::RecordBatch>> kept_columns(const std::shared_ptr<arrow::RecordBatch>& rows,
+                                                         int hidden) {
+  std::vector<int> columns(static_cast<size_t>(hidden));
+  std::iota(columns.begin(), columns.end(), 0);
+  for (int i = hidden; i < rows->num_columns(); ++i) {
+    const std::string& name = rows->schema()->field(i)->name();
+    if (name == kWeightColumn || name == kVersionColumn) columns.push_back(i);
+  }
+  auto kept = rows->SelectColumns(columns);
+  if (!kept.ok()) return arrow_status(kept.status());
+  return *std::move(kept);
+}
+
 }  // namespace
 
 Status store_refused_rows(const PipelinePlan& plan, const std::string& sink, const RefusedRows& refused,
@@ -71,7 +93,8 @@ Status store_refused_rows(const PipelinePlan& plan, const std::string& sink, con
                            (refused.messages.empty() ? std::string() : refused.messages[0]));
   }
   const auto& rows = *refused.rows;
-  const int hidden = rows.num_columns() - 2;
+  const int hidden = first_hidden(rows);
+  WEIR_ASSIGN(auto kept, kept_columns(refused.rows, hidden));
   const auto& partition_column = static_cast<const arrow::StringArray&>(*rows.column(hidden));
   const auto& offset_column = static_cast<const arrow::Int64Array&>(*rows.column(hidden + 1));
   std::map<const SourcePlan*, std::map<std::string, SourceErrors>> by_source;
@@ -86,7 +109,7 @@ Status store_refused_rows(const PipelinePlan& plan, const std::string& sink, con
     }
     SourceErrors& errors = by_source[source][partition];
     std::string json;
-    append_json_row(rows, row, hidden, json);
+    append_json_row(*kept, row, kept->num_columns(), json);
     Event event;
     event.offset = offset_column.Value(row);
     event.payload = {static_cast<uint32_t>(errors.bytes.size()), static_cast<int32_t>(json.size())};

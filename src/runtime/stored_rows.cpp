@@ -23,6 +23,16 @@ Result<std::unique_ptr<StoredRows>> StoredRows::create(const SinkPlan& sink) {
     column.nullable = field->nullable();
     columns.push_back(std::move(column));
   }
+  if (sink.changelog) {
+    for (const auto& [name, type] : {std::pair{kWeightColumn, "TINYINT"}, {kVersionColumn, "BIGINT"}}) {
+      WEIR_ASSIGN(auto parsed, parse_type_text(type));
+      ColumnSpec column;
+      column.name = name;
+      column.type = std::move(parsed.type);
+      column.nullable = false;
+      columns.push_back(std::move(column));
+    }
+  }
   const FormatInfo json = json_format();
   std::map<std::string, OptionValue> values;
   values["json.max-size"].text = "1 gb";  // the row was made here, from an event that was within its bounds
@@ -41,6 +51,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> StoredRows::decode(const EventBatch&
   if (count == 0) return std::shared_ptr<arrow::RecordBatch>();
   arrow::ArrayVector columns = decoded.rows->columns();
   arrow::FieldVector fields = sink_.schema->fields();
+  const arrow::ArrayVector change(columns.begin() + static_cast<ptrdiff_t>(fields.size()), columns.end());
+  columns.resize(fields.size());
   for (size_t i = 0; i < columns.size(); ++i) {
     fields[i] = arrow::field(fields[i]->name(), columns[i]->type(), fields[i]->nullable());
   }
@@ -53,6 +65,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> StoredRows::decode(const EventBatch&
       std::make_shared<arrow::Int64Array>(count, arrow::Buffer::FromVector(std::move(offsets))));
   fields.push_back(arrow::field(kPartitionColumn, arrow::utf8(), false));
   fields.push_back(arrow::field(kOffsetColumn, arrow::int64(), false));
+  if (sink_.changelog) {
+    columns.insert(columns.end(), change.begin(), change.end());
+    fields.push_back(arrow::field(kWeightColumn, arrow::int8(), false));
+    fields.push_back(arrow::field(kVersionColumn, arrow::int64(), false));
+  }
   return arrow::RecordBatch::Make(arrow::schema(fields), count, std::move(columns));
 }
 

@@ -18,7 +18,8 @@ class StoredRows {
   // is left out.
   static Result<std::unique_ptr<StoredRows>> create(const SinkPlan& sink);
 
-  // Payloads are rows as JSON. `rows` has the sink's columns and the two hidden ones; null when none fits.
+  // Payloads are rows as JSON. `rows` has the sink's columns and the hidden ones, of a changelog also the
+  // weight and the version that they had; null when none fits.
   Result<std::shared_ptr<arrow::RecordBatch>> decode(const EventBatch& batch, const std::string& partition,
                                                      std::vector<ErrorRecord>& errors);
 

@@ -37,6 +37,7 @@ SinkContext sink_context(const PipelinePlan& plan, const SinkPlan& sink, const C
   context.schema = sink.schema;
   context.options = sink.options;
   context.primary_key = sink.primary_key;
+  context.changelog = sink.changelog;
   context.storage = sink.storage;
   context.clock = &clock;
   return context;

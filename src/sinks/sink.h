@@ -28,6 +28,10 @@ inline constexpr const char* kOffsetColumn = "_weir_offset";
 // take_changelog ever see it.
 inline constexpr const char* kWeightColumn = "_weir_weight";
 
+// Behind kWeightColumn where a sink gave its rows versions: rows that it refuses keep theirs when they are
+// replayed.
+inline constexpr const char* kVersionColumn = "_weir_version";
+
 // "weir/<pipeline>/_plan": see CommitRequest::plan_hash.
 inline std::string plan_app_id(const std::string& pipeline) { return "weir/" + pipeline + "/_plan"; }
 // "weir/<pipeline>/_authority": version 1 in the table whose positions count, 0 in the others, so that a
@@ -94,7 +98,8 @@ class Sink {
   // offset) for each app id below `app_prefix` ("weir/<pipeline>/") that it holds a position of. Called
   // again, it drops everything uncommitted and opens anew.
   virtual Result<std::map<std::string, int64_t>> open(const std::string& app_prefix) = 0;
-  // Rows with the table's columns in order, then kPartitionColumn and kOffsetColumn.
+  // Rows with the table's columns in order, then kPartitionColumn and kOffsetColumn; of a changelog also
+  // kWeightColumn, and kVersionColumn (int64) when replay brings rows that were refused.
   virtual Status append(const std::shared_ptr<arrow::RecordBatch>& rows) = 0;
   // What was appended since the last seal is as much as one commit should carry: the caller seals early.
   virtual bool full() const = 0;
@@ -138,6 +143,7 @@ struct SinkContext {
   std::string table;                      // its name in the file, for messages
   std::shared_ptr<arrow::Schema> schema;  // the rows' columns, without the hidden two
   std::vector<std::string> primary_key;   // as declared; may be empty
+  bool changelog = false;                 // its rows carry weights
   Options options;
   std::map<std::string, std::string> storage;  // s3.* of options and settings, resolved
   const Clock* clock = nullptr;
@@ -161,7 +167,8 @@ struct SinkConnector {
   std::function<Status(const SinkContext&)> check;
   // `weir check --connect`.
   std::function<Status(const SinkContext&)> probe;
-  bool takes_changelog = false;  // it applies retractions, by kWeightColumn
+  bool takes_changelog = false;   // it applies retractions, by kWeightColumn
+  bool changelog_by_key = false;  // and does it by the table's primary key and the position in one source
   // What this sink promises under these options and why, one line, for `weir check` and docs/guarantees.md:
   // "exactly once: …" or "at least once: …".
   std::function<std::string(const Options&)> guarantee;

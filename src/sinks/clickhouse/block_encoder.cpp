@@ -47,9 +47,11 @@ Result<std::unique_ptr<BlockEncoder>> BlockEncoder::create(const std::string& ta
                                                            bool with_sequence) {
   std::unique_ptr<BlockEncoder> made(new BlockEncoder());
   arrow::FieldVector fields;
+  int first_hidden = rows.num_fields() - 2;
+  while (first_hidden > 0 && rows.field(first_hidden)->name() != kPartitionColumn) --first_hidden;
   for (int i = 0; i < rows.num_fields(); ++i) {
     const auto& field = rows.field(i);
-    bool hidden = i >= rows.num_fields() - 2;
+    bool hidden = i >= first_hidden;
     if (hidden && !has_column(existing, field->name())) continue;
     made->picked_.push_back(i);
     fields.push_back(field);

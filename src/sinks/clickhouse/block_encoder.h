@@ -22,8 +22,9 @@ inline constexpr const char* kSequenceColumn = "_weir_seq";
 // Not safe for two threads at once.
 class BlockEncoder {
  public:
-  // `rows`: the schema of appended batches, hidden columns last. Hidden columns that the table lacks are left
-  // out; `with_sequence`: _weir_seq is filled where the table has it. invalid: every mismatch in one message.
+  // `rows`: the schema of appended batches, hidden columns (kPartitionColumn and what follows) last. Hidden
+  // columns that the table lacks are left out; `with_sequence`: _weir_seq is filled where the table has it.
+  // invalid: every mismatch in one message.
   static Result<std::unique_ptr<BlockEncoder>> create(const std::string& table, const arrow::Schema& rows,
                                                       const std::vector<TableColumn>& existing,
                                                       bool with_sequence);

@@ -1,11 +1,14 @@
 #include "sinks/clickhouse/clickhouse_connector.h"
 
+#include <arrow/type.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "base/text.h"
 #include "clients/http_client.h"
 #include "config/options.h"
+#include "sinks/clickhouse/changelog_rows.h"
 #include "sinks/clickhouse/clickhouse_sink.h"
 
 namespace weir {
@@ -35,7 +38,8 @@ std::vector<OptionSpec> make_specs() {
       option("batch.max-bytes", OptionType::size, "64 mb", "a block with this many bytes is sent at once"),
       compression,
       option("engine", OptionType::string, "MergeTree",
-             "of a table that is created, such as 'ReplacingMergeTree(version)'"),
+             "of a table that is created, such as 'ReplacingMergeTree(version)'; for a changelog always "
+             "ReplacingMergeTree(_weir_version, _weir_deleted)"),
       option("order-by", OptionType::string, "",
              "sorting key of a table that is created; the PRIMARY KEY, else the first NOT NULL columns of a "
              "declared column list, else tuple(), when absent"),
@@ -88,6 +92,27 @@ TableDefaults table_defaults(const SinkContext& context) {
   return defaults;
 }
 
+// What a table must be for a changelog, whether it is made or there.
+Status shape_for_changelog(const SinkContext& context, TargetSettings& target) {
+  TableDefaults& defaults = target.defaults;
+  const std::vector<std::string>& key = context.primary_key;
+  target.changelog_key = key;
+  if (!context.options.string("order-by").empty())
+    return Status::invalid("'order-by': a changelog's table is sorted by its PRIMARY KEY, leave it out");
+  for (const auto& field : context.schema->fields()) {
+    if (std::count(key.begin(), key.end(), field->name()) != 0 ||
+        !expression_names(defaults.partition_by, field->name()))
+      continue;
+    return Status::invalid("'partition-by': '" + field->name() +
+                           "' is no key column: rows of one key would lie in several partitions, which "
+                           "never replace each other");
+  }
+  WEIR_ASSIGN(defaults.engine, changelog_engine(defaults.engine));
+  defaults.versions = true;
+  defaults.sequence = false;
+  return {};
+}
+
 // `patient` false: a server that does not answer is given up soon, because the caller goes on without it.
 Result<ClickHouseSinkSettings> settings_of(const SinkContext& context, bool patient) {
   const Options& options = context.options;
@@ -122,6 +147,8 @@ Result<ClickHouseSinkSettings> settings_of(const SinkContext& context, bool pati
   if (settings.target.database.empty()) return wrong("database", "a name");
   const std::string& engine = settings.target.defaults.engine;
   if (engine.empty()) return wrong("engine", "an engine, such as MergeTree");
+  if (context.changelog)
+    WEIR_TRY(shape_for_changelog(context, settings.target).with_context("table '" + context.table + "'"));
   if (settings.target.exactly_once && engine.find("MergeTree") == std::string::npos)
     return wrong("engine",
                  "of the MergeTree family for exactly once; 'delivery' = 'at-least-once' takes others");
@@ -174,6 +201,7 @@ SinkConnector clickhouse_connector() {
   connector.name = "clickhouse";
   connector.summary = "ClickHouse table over HTTP; exactly once by a log of intents and deduplication tokens";
   connector.options = make_specs();
+  connector.takes_changelog = connector.changelog_by_key = true;
   connector.create = [](const SinkContext& context) -> Result<std::unique_ptr<Sink>> {
     WEIR_ASSIGN(ClickHouseSinkSettings settings, settings_of(context, true));
     const bool exactly_once = settings.target.exactly_once;

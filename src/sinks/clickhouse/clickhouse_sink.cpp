@@ -9,6 +9,7 @@
 
 #include "base/crash_point.h"
 #include "base/environment.h"
+#include "sinks/clickhouse/changelog_rows.h"
 
 namespace weir {
 namespace {
@@ -44,12 +45,18 @@ Status ClickHouseWriter::open(SinkLog* log) {
   return {};
 }
 
-void ClickHouseWriter::append(const std::shared_ptr<arrow::RecordBatch>& rows) {
-  if (rows->num_rows() == 0) return;
+Status ClickHouseWriter::append(std::shared_ptr<arrow::RecordBatch> rows) {
+  if (rows->num_rows() == 0) return {};
+  if (!settings_.target.changelog_key.empty()) {
+    auto versioned = with_versions(rows);
+    if (!versioned.ok()) return versioned.status().with_context("table '" + settings_.target.sink + "'");
+    rows = *std::move(versioned);
+  }
   rows_ += rows->num_rows();
   auto bytes = arrow::util::ReferencedBufferSize(*rows);
   bytes_ += bytes.ok() ? *bytes : arrow::util::TotalBufferSize(*rows);
-  open_.push_back(rows);
+  open_.push_back(std::move(rows));
+  return {};
 }
 
 std::unique_ptr<ClickHouseSealedRows> ClickHouseWriter::seal() {
@@ -176,8 +183,7 @@ Status ClickHouseSink::warn_of_lost_state() {
 }
 
 Status ClickHouseSink::append(const std::shared_ptr<arrow::RecordBatch>& rows) {
-  writer_.append(rows);
-  return {};
+  return writer_.append(rows);
 }
 
 Result<std::unique_ptr<SealedRows>> ClickHouseSink::seal() {
@@ -384,8 +390,7 @@ Result<std::map<std::string, int64_t>> ClickHousePlainSink::open(const std::stri
 }
 
 Status ClickHousePlainSink::append(const std::shared_ptr<arrow::RecordBatch>& rows) {
-  writer_.append(rows);
-  return {};
+  return writer_.append(rows);
 }
 
 Result<std::unique_ptr<SealedRows>> ClickHousePlainSink::seal() {

@@ -56,7 +56,7 @@ class ClickHouseWriter {
   explicit ClickHouseWriter(ClickHouseSinkSettings settings);
 
   Status open(SinkLog* log);
-  void append(const std::shared_ptr<arrow::RecordBatch>& rows);
+  Status append(std::shared_ptr<arrow::RecordBatch> rows);
   bool full() const { return rows_ >= settings_.max_rows || bytes_ >= settings_.max_bytes; }
   std::unique_ptr<ClickHouseSealedRows> seal();
   void drop();

@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -77,6 +78,11 @@ ByteSpan LogEntry::store(std::string_view bytes) {
   ByteSpan span{static_cast<int64_t>(body.size()), static_cast<int64_t>(bytes.size()), checksum_of(bytes)};
   body.append(bytes);
   return span;
+}
+
+bool EntryPart::replaces() const {
+  return std::any_of(columns.begin(), columns.end(),
+                     [](const auto& column) { return column.first == kVersionColumn; });
 }
 
 std::string_view LogEntry::view(const ByteSpan& span) const {

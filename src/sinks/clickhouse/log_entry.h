@@ -31,6 +31,9 @@ struct EntryPart {
   int64_t rows = 0;
   bool has_sequence = false;  // _weir_seq is among the columns
   ByteSpan block;
+
+  // The rows carry versions: stored twice, they are what they were.
+  bool replaces() const;
 };
 
 struct LogEntry {

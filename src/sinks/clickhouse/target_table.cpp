@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "sinks/clickhouse/block_encoder.h"
+#include "sinks/clickhouse/changelog_rows.h"
 #include "sinks/sink.h"
 
 namespace weir {
@@ -253,6 +254,8 @@ Result<std::string> create_statement(const TableName& name, const arrow::Schema&
                  " TYPE minmax GRANULARITY 1";
     }
   }
+  if (defaults.versions)
+    columns += std::string(", ") + kVersionColumn + " UInt64, " + kDeletedColumn + " UInt8";
   std::string text =
       "CREATE TABLE IF NOT EXISTS " + name.quoted() + " (" + columns + ") ENGINE = " + defaults.engine;
   if (defaults.engine.find("MergeTree") == std::string::npos) return text;
@@ -289,6 +292,10 @@ Result<std::string> evolve_statement(const TargetTable& table, const arrow::Sche
             definition;
   }
   return text;
+}
+
+bool expression_names(const std::string& expression, const std::string& column) {
+  return words_of(expression).count(column) != 0;
 }
 
 Result<bool> has_views(ClickHouseConnection& connection, const TableName& name) {

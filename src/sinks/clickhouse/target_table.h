@@ -43,6 +43,7 @@ struct TableDefaults {
   std::vector<std::string> low_cardinality;
   bool positions = true;    // _weir_partition and _weir_offset
   bool sequence = true;     // _weir_seq
+  bool versions = false;    // _weir_version and _weir_deleted, for a changelog
   bool deduplicate = true;  // a window of deduplication tokens
   bool old_server = false;  // LowCardinality is not to be had
 };
@@ -69,6 +70,9 @@ Result<int64_t> token_memory_s(ClickHouseConnection& connection, const TableName
 // How long ago the server last wrote the table's definition. Nothing where that does not tell when the table
 // was altered: a replica takes an ALTER later than others do.
 Result<std::optional<int64_t>> altered_ago_s(ClickHouseConnection& connection, const TableName& name);
+
+// Whether the expression names that column, or a function called so.
+bool expression_names(const std::string& expression, const std::string& column);
 
 // Whether materialized views read from the table.
 Result<bool> has_views(ClickHouseConnection& connection, const TableName& name);

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "config/data_type.h"
+#include "sinks/clickhouse/changelog_rows.h"
 #include "sinks/sink.h"
 
 namespace weir {
@@ -18,10 +19,15 @@ namespace {
 
 Status words(const ServerAnswer& answer) { return answer.status; }
 
-std::shared_ptr<arrow::Schema> with_hidden(const arrow::Schema& schema) {
+std::shared_ptr<arrow::Schema> with_hidden(const arrow::Schema& schema, bool changelog) {
   arrow::FieldVector fields = schema.fields();
   fields.push_back(arrow::field(kPartitionColumn, arrow::utf8(), false));
   fields.push_back(arrow::field(kOffsetColumn, arrow::int64(), false));
+  if (changelog) {
+    fields.push_back(arrow::field(kWeightColumn, arrow::int8(), false));
+    fields.push_back(arrow::field(kVersionColumn, arrow::uint64(), false));
+    fields.push_back(arrow::field(kDeletedColumn, arrow::uint8(), false));
+  }
   return arrow::schema(std::move(fields));
 }
 
@@ -89,7 +95,7 @@ TargetTables::TargetTables(TargetSettings settings, ClickHouseConnection& connec
     : settings_(std::move(settings)),
       connection_(connection),
       pattern_(std::move(pattern)),
-      appended_(with_hidden(*settings_.schema)) {
+      appended_(with_hidden(*settings_.schema, !settings_.changelog_key.empty())) {
   settings_.defaults.old_server = !connection_.knows_setting("insert_deduplication_token");
 }
 
@@ -135,6 +141,8 @@ Result<std::string> TargetTables::pin_servers(const std::string& known) {
 }
 
 Status TargetTables::check_table(const TargetTable& table) {
+  if (!settings_.changelog_key.empty())
+    WEIR_TRY(check_replacing(connection_, table, settings_.changelog_key));
   if (!settings_.exactly_once) return {};
   return check_deduplication(connection_, table);
 }
@@ -149,6 +157,7 @@ Status TargetTables::open_table(const std::string& table) {
     found = describe_table(connection_, name);
     if (!found.ok()) return found.status();
   }
+  WEIR_TRY(check_table(*found));
   WEIR_ASSIGN(std::string alter,
               evolve_statement(*found, *settings_.schema, settings_.defaults, settings_.add_columns));
   if (!alter.empty()) {
@@ -156,9 +165,9 @@ Status TargetTables::open_table(const std::string& table) {
     found = describe_table(connection_, name);
     if (!found.ok()) return found.status();
   }
-  WEIR_TRY(check_table(*found));
-  WEIR_ASSIGN(auto encoder,
-              BlockEncoder::create(name.text(), *appended_, found->columns, settings_.exactly_once));
+  // Rows with versions may come twice, and merges take rows away: nobody counts them by their commit.
+  const bool with_sequence = settings_.exactly_once && settings_.changelog_key.empty();
+  WEIR_ASSIGN(auto encoder, BlockEncoder::create(name.text(), *appended_, found->columns, with_sequence));
   // Existing tables may be more than the bound on those that are made.
   if (encoders_.size() >= static_cast<size_t>(settings_.max_tables)) encoders_.clear();
   encoders_[table] = std::move(encoder);

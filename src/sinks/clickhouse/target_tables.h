@@ -24,6 +24,7 @@ struct TargetSettings {
   std::string database;
   std::string table;  // "events", or "events_{tenant}": a table for each value of that column
   TableDefaults defaults;
+  std::vector<std::string> changelog_key;  // the primary key where a changelog comes in; else empty
   bool add_columns = true;
   bool exactly_once = true;
   int64_t max_tables = 100;
