@@ -57,9 +57,11 @@ class NameTemplate {
 };
 
 // The id by which a broker knows a repeat of one event: "<target> <key>:<index>:<hash of the payload>", or
-// "<target> ce:<source> <id>" without a key; "": it has none. The hash: routes may change between a request
-// and its repeat, and another event must never be taken for this one.
-std::string event_id(std::string_view target, std::string_view key, size_t index, std::string_view payload,
+// "<target> ce:<source> <id>:<hash>" without a key, where the hash is of the edge's stream, of `place` (the
+// subject or topic that it is published to) and of the payload; "": it has none. The hashes: another event
+// must never be taken for this one, nor one event in two places for a repeat.
+std::string event_id(std::string_view target, std::string_view key, size_t index, std::string_view place,
+                     std::string_view payload,
                      const std::vector<std::pair<std::string, std::string>>& headers);
 
 }  // namespace weir

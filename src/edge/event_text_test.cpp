@@ -70,12 +70,21 @@ TEST(NameTemplateTest, WhatCanBeNoNameIsRefused) {
 }
 
 TEST(EventIdTest, KeyFirstThenTheCloudEvent) {
-  const Headers event = {{"ce-source", "/s"}, {"ce-id", "7"}};
-  EXPECT_TRUE(event_id("nats:a", "k", 3, "x", event).starts_with("nats:a k:3:"));
-  EXPECT_EQ(event_id("nats:a", "k", 3, "x", event), event_id("nats:a", "k", 3, "x", {}));
-  EXPECT_NE(event_id("nats:a", "k", 3, "x", event), event_id("nats:a", "k", 3, "y", event));
-  EXPECT_EQ(event_id("nats:a", "", 3, "x", event), "nats:a ce:/s 7");
-  EXPECT_EQ(event_id("nats:a", "", 3, "x", {{"ce-id", "7"}}), "");
+  const Headers event = {{"weir-stream", "orders"}, {"ce-source", "/s"}, {"ce-id", "7"}};
+  EXPECT_TRUE(event_id("nats:a", "k", 3, "p", "x", event).starts_with("nats:a k:3:"));
+  EXPECT_EQ(event_id("nats:a", "k", 3, "p", "x", event), event_id("nats:a", "k", 3, "p", "x", {}));
+  EXPECT_NE(event_id("nats:a", "k", 3, "p", "x", event), event_id("nats:a", "k", 3, "p", "y", event));
+  EXPECT_TRUE(event_id("nats:a", "", 3, "p", "x", event).starts_with("nats:a ce:/s 7:"));
+  EXPECT_EQ(event_id("nats:a", "", 3, "p", "x", event), event_id("nats:a", "", 0, "p", "x", event));
+  EXPECT_EQ(event_id("nats:a", "", 3, "p", "x", {{"ce-id", "7"}}), "");
+}
+
+TEST(EventIdTest, ACloudEventInTwoPlacesIsNoRepeat) {
+  const Headers orders = {{"weir-stream", "orders"}, {"ce-source", "/s"}, {"ce-id", "7"}};
+  const Headers audit = {{"weir-stream", "audit"}, {"ce-source", "/s"}, {"ce-id", "7"}};
+  EXPECT_NE(event_id("nats:a", "", 0, "all", "x", orders), event_id("nats:a", "", 0, "all", "x", audit));
+  EXPECT_NE(event_id("nats:a", "", 0, "one", "x", orders), event_id("nats:a", "", 0, "two", "x", orders));
+  EXPECT_NE(event_id("nats:a", "", 0, "one", "x", orders), event_id("nats:a", "", 0, "one", "y", orders));
 }
 
 }  // namespace

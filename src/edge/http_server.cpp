@@ -225,6 +225,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     switch (phase_) {
       case Phase::head:
       case Phase::body:
+        if (continuing_) return close();  // an answer would get between the bytes that are being written
         return refuse(problem(408, "Request timeout",
                               phase_ == Phase::head ? "the request's head took too long to arrive"
                                                     : "the request's body took too long to arrive"));
@@ -367,6 +368,9 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     if (Status parsed = parse_target(parser_->target(), head); !parsed.ok()) {
       return refused(problem(400, "Bad path", parsed.message()));
     }
+    if (settings().admit) {
+      if (auto answer = settings().admit(head)) return refused(*std::move(answer));
+    }
     route_ = worker_.shared.route_of(head.path);
     if (route_ == nullptr) return refused(problem(404, "Not found", "there is nothing at " + head.path));
     if (route_->admit) {
@@ -391,8 +395,10 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
       return refused(problem(417, "Expectation failed", "only 100-continue can be expected"));
     }
     if (!parser_->http11() || buffer_.size() != 0) return true;
+    continuing_ = true;
     asio::async_write(stream_, asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")),
                       [self = this->shared_from_this()](error_code ec, size_t) {
+                        self->continuing_ = false;
                         if (self->phase_ != Phase::body) return;
                         if (ec) return self->close();
                         self->parse();
@@ -490,6 +496,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
   bool keep_alive_ = false;
   bool head_only_ = false;
   bool refused_ = false;  // before it was read whole
+  bool continuing_ = false;  // "100 Continue" is being written
   bool reading_ = false;  // into buffer_, which must stay where it is
   int64_t max_body_ = 0;
   int64_t held_ = 0;  // this request's share of held_bytes

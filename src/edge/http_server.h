@@ -74,6 +74,8 @@ struct HttpServerSettings {
   std::chrono::milliseconds body_timeout{30'000};  // for its body
   std::chrono::milliseconds idle_timeout{60'000};  // between requests
   std::string tls_cert_file, tls_key_file;         // PEM; both or none
+  // Looks at every head before its route does. May be empty. Any thread.
+  std::function<std::optional<HttpAnswer>(const HttpHead&)> admit;
 };
 
 class HttpServer {

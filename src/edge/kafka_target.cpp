@@ -20,6 +20,7 @@ constexpr int64_t kMostBytes = 64 << 20;  // in requests that are not answered
 constexpr size_t kMostEvents = 100'000;   // likewise; librdkafka's own bound
 constexpr size_t kMostTopics = 1000;      // beyond, {type} is no part of a topic's name
 constexpr int kPollMs = 50;
+constexpr int kReopenSteps = 20;  // of kPollMs, between attempts to make a client
 
 struct Request {
   std::mutex mutex;
@@ -55,8 +56,13 @@ KafkaClientSettings client_settings(const Options& options) {
 
 class KafkaBroker final : public Broker {
  public:
-  KafkaBroker(std::string name, const Options& options, NameTemplate topic, NameTemplate key)
-      : name_(std::move(name)), options_(options), topic_(std::move(topic)), key_(std::move(key)) {}
+  KafkaBroker(std::string name, const Options& options, NameTemplate topic, NameTemplate key,
+              const Clock& clock)
+      : name_(std::move(name)),
+        options_(options),
+        topic_(std::move(topic)),
+        key_(std::move(key)),
+        clock_(clock) {}
   ~KafkaBroker() override;
 
   Status start();
@@ -68,6 +74,7 @@ class KafkaBroker final : public Broker {
 
  private:
   Status open();
+  bool open_again();
   void close();
   void work();
   Result<rd_kafka_topic_t*> topic(const std::string& name);
@@ -82,6 +89,7 @@ class KafkaBroker final : public Broker {
   const Options options_;
   const NameTemplate topic_;
   const NameTemplate key_;
+  const Clock& clock_;
 
   std::mutex sending_;  // a request's events go out together, in order; guards the client while it is used
   std::unique_ptr<KafkaClient> client_;
@@ -91,7 +99,7 @@ class KafkaBroker final : public Broker {
   std::mutex mutex_;
   int64_t bytes_ = 0;  // under mutex_
   size_t events_ = 0;  // under mutex_
-  Status denied_;      // under mutex_: credentials or certificates that the brokers refuse
+  Status denied_;      // under mutex_: credentials or certificates that cannot be used
   std::atomic<bool> stopping_{false};
   std::atomic<bool> fatal_{false};  // the producer cannot go on: a new one is needed
   std::thread worker_;
@@ -128,6 +136,7 @@ KafkaBroker::~KafkaBroker() {
 
 void KafkaBroker::work() {
   while (!stopping_) {
+    if (client_ == nullptr && !open_again()) continue;
     const Status health = client_->health(milliseconds(0));
     {
       std::lock_guard lock(mutex_);
@@ -137,9 +146,22 @@ void KafkaBroker::work() {
     if (!fatal_.exchange(false)) continue;
     std::lock_guard lock(sending_);
     close();
-    const Status opened = open();  // with the same options as before
-    WEIR_CHECK(opened.ok(), opened.message());
   }
+}
+
+// Made with the same options as before, it may fail all the same: a certificate is just being renewed.
+bool KafkaBroker::open_again() {
+  Status opened;
+  {
+    std::lock_guard lock(sending_);
+    opened = open();
+  }
+  {
+    std::lock_guard lock(mutex_);
+    denied_ = opened;
+  }
+  for (int i = 0; i < kReopenSteps && !opened.ok() && !stopping_; ++i) clock_.sleep(milliseconds(kPollMs));
+  return opened.ok();
 }
 
 Status KafkaBroker::reserve(int64_t bytes) {
@@ -179,7 +201,8 @@ void KafkaBroker::send(std::vector<EdgeEvent> events, const std::string& key, st
         ++request->open;
       }
       auto sent = std::make_unique<Sent>(Sent{request, i});
-      status = send_one(events[i], key, std::move(sent));
+      status = client_ == nullptr ? Status::unavailable(name_ + ": the producer is being made anew")
+                                  : send_one(events[i], key, std::move(sent));
       if (!status.ok()) settle(*request, i, {}, status);
     }
   }
@@ -217,7 +240,7 @@ Status KafkaBroker::send_one(const EdgeEvent& event, const std::string& key, std
                         static_cast<ssize_t>(value.size()));
   };
   for (const auto& [header, value] : headers) add(header, value);
-  const std::string id = event_id(name_, key, sent->event, event.payload, headers);
+  const std::string id = event_id(name_, key, sent->event, name, event.payload, headers);
   if (!id.empty()) add("weir-event-id", id);
   const bool has_key = event.key.has_value() || !message_key.empty();
   Sent* const opaque = sent.release();  // comes back with the delivery report
@@ -308,7 +331,7 @@ Result<std::unique_ptr<EventTarget>> open_kafka_target(const EdgeTargetSpec& spe
   if (!topic.ok()) return topic.status().with_context(name + ": 'topic'");
   auto key = NameTemplate::parse(spec.options.string("key"), NameKind::text);
   if (!key.ok()) return key.status().with_context(name + ": 'key'");
-  auto broker = std::make_unique<KafkaBroker>(name, spec.options, *std::move(topic), *std::move(key));
+  auto broker = std::make_unique<KafkaBroker>(name, spec.options, *std::move(topic), *std::move(key), clock);
   const Status started = broker->start();
   if (!started.ok()) return started.with_context(name);
   return make_broker_target(std::move(broker), std::move(keys));

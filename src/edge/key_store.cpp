@@ -109,8 +109,8 @@ bool decode(std::string_view text, Entry& entry) {
 
 class LoggedKeys final : public KeyStore {
  public:
-  LoggedKeys(const Clock& clock, std::chrono::seconds window)
-      : clock_(clock), window_us_(window.count() * 1'000'000) {}
+  LoggedKeys(const Clock& clock, std::chrono::seconds window, size_t most)
+      : clock_(clock), window_us_(window.count() * 1'000'000), most_(most) {}
 
   Status open(const std::string& folder, std::chrono::seconds window);
   std::optional<KnownRequest> find(std::string_view key) override;
@@ -130,6 +130,7 @@ class LoggedKeys final : public KeyStore {
 
   const Clock& clock_;
   const int64_t window_us_;
+  const size_t most_;
   std::mutex mutex_;
   std::unordered_map<Digest, Entry, DigestHash> entries_;
   std::deque<std::pair<int64_t, Digest>> by_age_;  // one for each note
@@ -195,13 +196,16 @@ std::optional<KnownRequest> LoggedKeys::find(std::string_view key) {
 void LoggedKeys::note(std::string key, KnownRequest request, std::function<void(Status)> answer) {
   const Digest digest = digest_of(key);
   const int64_t now = clock_.now_us();
+  bool full = false;
   {
     std::lock_guard lock(mutex_);
     forget_old(now);
-    if (entries_.size() >= kMostKeys && entries_.count(digest) == 0) {
-      return answer({Code::exhausted, "no more than " + std::to_string(kMostKeys) +
-                                          " Idempotency-Keys are remembered; send without one, or later"});
-    }
+    full = entries_.size() >= most_ && entries_.count(digest) == 0;
+  }
+  // Under no lock: whoever is answered may hold one of its own while it asks for keys.
+  if (full) {
+    return answer({Code::exhausted, "no more than " + std::to_string(most_) +
+                                        " Idempotency-Keys are remembered; send without one, or later"});
   }
   auto pending = std::make_shared<Pending>();
   pending->key.assign(reinterpret_cast<const char*>(&digest), sizeof digest);
@@ -227,8 +231,8 @@ void LoggedKeys::note(std::string key, KnownRequest request, std::function<void(
 }  // namespace
 
 Result<std::shared_ptr<KeyStore>> KeyStore::open(const std::string& folder, const Clock& clock,
-                                                 std::chrono::seconds window) {
-  auto store = std::make_shared<LoggedKeys>(clock, window);
+                                                 std::chrono::seconds window, size_t most) {
+  auto store = std::make_shared<LoggedKeys>(clock, window, most);
   WEIR_TRY(store->open(folder, window).with_context("Idempotency-Keys of brokers"));
   return std::shared_ptr<KeyStore>(std::move(store));
 }

@@ -40,19 +40,19 @@ struct KnownRequest {
 class KeyStore {
  public:
   virtual ~KeyStore() = default;
+  static constexpr size_t kMostKeys = 10'000'000;  // about 1 GB
+
   // `folder`: of the embedded log's streams. `clock` outlives the store. Reads what is noted there.
   static Result<std::shared_ptr<KeyStore>> open(const std::string& folder, const Clock& clock,
-                                                std::chrono::seconds window = std::chrono::seconds(24 *
-                                                                                                   3600));
+                                                std::chrono::seconds window = std::chrono::hours(24),
+                                                size_t most = kMostKeys);
 
   virtual std::optional<KnownRequest> find(std::string_view key) = 0;
   // `answer` is called once, from any thread, when the note is durable. exhausted: the disk is full, or
-  // kMostKeys are remembered already.
+  // `most` keys are remembered already.
   virtual void note(std::string key, KnownRequest request, std::function<void(Status)> answer) = 0;
   // Lets go of old notes on disk. Called now and then by the owner, from no callback.
   virtual Status retain() = 0;
-
-  static constexpr size_t kMostKeys = 10'000'000;  // about 1 GB
 };
 
 }  // namespace weir

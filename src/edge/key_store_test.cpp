@@ -76,5 +76,24 @@ TEST_F(KeyStoreTest, ForgetsAfterTheWindow) {
   EXPECT_TRUE(keys_->retain().ok());
 }
 
+// A target answers under its own lock, and looks for keys under it.
+TEST_F(KeyStoreTest, AFullStoreAnswersUnderNoLock) {
+  keys_.reset();
+  auto opened = KeyStore::open(folder_, clock_, std::chrono::hours(24), 1);
+  ASSERT_TRUE(opened.ok());
+  keys_ = *opened;
+  note("a", {7, true, {{0, 5}}});
+  Code code = Code::ok;
+  std::future<bool> found;
+  keys_->note("b", {8, false, {}}, [&](const Status& status) {
+    code = status.code();
+    found = std::async(std::launch::async, [&] { return keys_->find("a").has_value(); });
+    EXPECT_EQ(found.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  });
+  EXPECT_EQ(code, Code::exhausted);
+  EXPECT_TRUE(found.get());
+  note("a", {7, true, {{0, 6}}});  // known already: no more room is needed
+}
+
 }  // namespace
 }  // namespace weir

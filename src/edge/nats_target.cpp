@@ -6,10 +6,10 @@
 #include <deque>
 #include <map>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 
+#include "clients/nats_answer.h"
 #include "clients/nats_connection.h"
 #include "edge/broker_target.h"
 #include "edge/event_text.h"
@@ -23,9 +23,6 @@ constexpr int64_t kMostBytes = 64 << 20;   // in requests that are not answered
 constexpr size_t kMostEvents = 100'000;    // likewise
 constexpr milliseconds kStep{50};          // how soon a lost connection or a deadline is seen
 constexpr milliseconds kReconnect{1'000};  // between attempts to connect
-
-// err_code of https://github.com/nats-io/nats-server/blob/main/server/errors.json
-enum JetStreamError { kTooLarge = 10054, kStoreFailed = 10077, kNoResources = 10023 };
 
 struct Request {
   std::vector<EdgeEvent> events;
@@ -321,7 +318,7 @@ Status NatsBroker::publish_one(const Request& request, uint64_t number, size_t i
     set(header, value);
   }
   if (event.key) set("weir-key", std::string(*event.key));
-  if (const std::string id = event_id(name_, request.key, index, event.payload, headers); !id.empty()) {
+  if (const std::string id = event_id(name_, request.key, index, subject, event.payload, headers); !id.empty()) {
     set("Nats-Msg-Id", id);
   }
   if (!stream_.empty()) set("Nats-Expected-Stream", stream_);
@@ -348,35 +345,26 @@ void NatsBroker::on_answer(natsConnection*, natsSubscription*, natsMsg* message,
 }
 
 void NatsBroker::answered(Inbox place, natsMsg* message) {
-  StoredEvent stored;
+  StoredEvent event;
   Status status;
   const std::string_view text(natsMsg_GetData(message), static_cast<size_t>(natsMsg_GetDataLength(message)));
   if (natsMsg_IsNoResponders(message)) {
     status = Status::unavailable(name_ + ": no stream takes this subject, or JetStream is off");
   } else {
-    const auto answer = nlohmann::json::parse(text, nullptr, false);
-    if (!answer.is_object()) {
-      status = Status::unavailable(name_ + ": an answer that is no PubAck");
-    } else if (answer.contains("error")) {
-      const auto& error = answer["error"];
-      const int code = error.value("err_code", 0);
-      const std::string words = name_ + ": " + error.value("description", std::string("refused"));
-      const Code meaning = code == kTooLarge                              ? Code::invalid
-                           : code == kStoreFailed || code == kNoResources ? Code::exhausted
-                                                                          : Code::unavailable;
-      status = {meaning, words};
-    } else {
-      stored.partition = 0;
-      stored.offset = answer.value("seq", int64_t{-1});
-      stored.repeated = answer.value("duplicate", false);
-      if (stored.offset <= 0) {
-        stored = {};
-        status = Status::unavailable(name_ + ": a PubAck without a sequence");
-      }
+    const PublishAnswer answer = parse_publish_answer(text);
+    using enum PublishAnswer::Kind;
+    switch (answer.kind) {
+      case stored:
+      case duplicate: event = {0, answer.sequence, answer.kind == duplicate}; break;
+      case too_large: status = Status::invalid(name_ + ": " + answer.message); break;
+      case full: status = {Code::exhausted, name_ + ": " + answer.message}; break;
+      case not_now:
+      case never: status = Status::unavailable(name_ + ": " + answer.message); break;
+      case foreign: return;  // some service's: JetStream's is still to come
     }
   }
   std::lock_guard lock(mutex_);
-  settle(place.request, place.event, stored, std::move(status));
+  settle(place.request, place.event, event, std::move(status));
 }
 
 void NatsBroker::settle(uint64_t number, size_t event, StoredEvent stored, Status status) {

@@ -6,13 +6,11 @@
 
 #include "sinks/nats/message_id.h"
 #include "sinks/nats/nats_connector.h"
-#include "sinks/nats/publish_answer.h"
 #include "sinks/nats/subject.h"
 
 namespace weir {
 namespace {
 
-using Kind = PublishAnswer::Kind;
 using Written = std::map<std::string, std::string>;
 
 std::string refused(const Written& written) {
@@ -52,29 +50,6 @@ TEST(NatsSubject, FiltersTakeTokensAsTheServerDoes) {
   EXPECT_FALSE(takes_subject("a", "ab"));
   EXPECT_FALSE(takes_subject("a.b", "a"));
   EXPECT_FALSE(takes_subject("a", "a.b"));
-}
-
-TEST(NatsPublishAnswer, TellsWhetherALaterAttemptCanHelp) {
-  EXPECT_EQ(parse_publish_answer(R"({"stream":"S","seq":7})").kind, Kind::stored);
-  EXPECT_EQ(parse_publish_answer(R"({"stream":"S","seq":7})").stream, "S");
-  EXPECT_EQ(parse_publish_answer(R"({"stream":"S","seq":7,"duplicate":true})").kind, Kind::duplicate);
-  const PublishAnswer large = parse_publish_answer(
-      R"({"error":{"code":400,"err_code":10054,"description":"message size exceeds maximum allowed"},"seq":0})");
-  EXPECT_EQ(large.kind, Kind::too_large);
-  EXPECT_EQ(large.message, "message size exceeds maximum allowed");
-  EXPECT_EQ(parse_publish_answer(R"({"error":{"err_code":10097}})").kind, Kind::too_large);
-  EXPECT_EQ(
-      parse_publish_answer(R"({"error":{"err_code":10077,"description":"maximum bytes exceeded"}})").kind,
-      Kind::not_now);
-  EXPECT_EQ(parse_publish_answer(R"({"error":{"err_code":10109}})").kind, Kind::never);
-  EXPECT_EQ(parse_publish_answer(R"({"error":{}})").kind, Kind::not_now);
-}
-
-TEST(NatsPublishAnswer, WhatAnotherServiceSaysIsNoAcknowledgement) {
-  for (const char* text :
-       {"", "pong", "{", "[]", "{}", R"({"seq":1})", R"({"stream":3})", R"({"error":1})"}) {
-    EXPECT_EQ(parse_publish_answer(text).kind, Kind::foreign) << text;
-  }
 }
 
 // The ids of events 1, 1, 2 (the first gave two rows), in two INSERTs.

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "sinks/nats/publish_answer.h"
+#include "clients/nats_answer.h"
 
 namespace weir {
 namespace {
@@ -136,6 +136,7 @@ Status PublishWindow::take(natsMsg* answer) {
   last_heard_ns_ = settings_.clock->monotonic_ns();
   const std::string where = "stream '" + settings_.stream + "' does not store: " + parsed.message;
   switch (parsed.kind) {
+    case PublishAnswer::Kind::full:
     case PublishAnswer::Kind::not_now: return Status::unavailable(where);
     case PublishAnswer::Kind::never: return Status::invalid(where);
     case PublishAnswer::Kind::duplicate: ++duplicates_; break;
