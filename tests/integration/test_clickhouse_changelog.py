@@ -204,6 +204,16 @@ def test_a_filter_and_two_branches_keep_one_row_a_key(target):
     assert target.current() == [(1, "b2"), (3, "a2")]
 
 
+def test_a_row_that_moves_to_another_table_leaves_its_own(target):
+    name = target.name
+    target.name += "_{name}"
+    target.pipeline([insert(1, "a"), insert(2, "b"), update(1, "a", "b"), update(2, "b", "a"), update(2, "a", "b")],
+                    ", 'delivery'='at-least-once'")
+    target.once()
+    left = {kind: target.server.rows(f"SELECT id FROM default.{name}_{kind} FINAL ORDER BY id") for kind in "ab"}
+    assert left == {"a": [], "b": [(1,), (2,)]}
+
+
 @pytest.mark.parametrize("engine, words", [
     ("MergeTree ORDER BY id", "its engine is MergeTree"),
     ("CollapsingMergeTree(sign) ORDER BY id", "its engine is CollapsingMergeTree"),
