@@ -84,6 +84,13 @@ Status check_segment_header(std::string_view bytes, const SegmentName& expected)
   return {};
 }
 
+uint32_t frame_seed(std::string_view stream_id, int partition) {
+  std::string bytes(stream_id);
+  bytes.resize(kIdBytes);
+  put(bytes, static_cast<uint32_t>(partition));
+  return crc32c(bytes.data(), bytes.size());
+}
+
 int64_t frame_bytes(const std::vector<LogRecord>& records, size_t key_size) {
   size_t size = kFrameHeaderBytes + key_size;
   const LogRecord* before = nullptr;
@@ -100,7 +107,7 @@ int64_t frame_bytes(const std::vector<LogRecord>& records, size_t key_size) {
 }
 
 void append_frame(FrameHeader header, std::string_view key, const std::vector<LogRecord>& records,
-                  std::string& out) {
+                  uint32_t seed, std::string& out) {
   const size_t begin = out.size();
   header.key_size = static_cast<uint16_t>(key.size());
   header.records = static_cast<uint32_t>(records.size());
@@ -121,7 +128,7 @@ void append_frame(FrameHeader header, std::string_view key, const std::vector<Lo
   const size_t length = out.size() - begin;
   const auto length_field = static_cast<uint32_t>(length);
   std::memcpy(frame + 4, &length_field, 4);
-  const uint32_t crc = crc32c(frame + 12, length - 12, crc32c(frame, 8));
+  const uint32_t crc = crc32c(frame + 12, length - 12, crc32c(frame, 8, seed));
   std::memcpy(frame + 8, &crc, 4);
 }
 
@@ -136,9 +143,9 @@ bool is_frame_header(const FrameHeader& header) {
   return least <= header.length;
 }
 
-bool frame_checksum_holds(std::string_view frame) {
+bool frame_checksum_holds(std::string_view frame, uint32_t seed) {
   const auto stored = load<uint32_t>(frame.data() + 8);
-  return stored == crc32c(frame.data() + 12, frame.size() - 12, crc32c(frame.data(), 8));
+  return stored == crc32c(frame.data() + 12, frame.size() - 12, crc32c(frame.data(), 8, seed));
 }
 
 std::string_view frame_key(std::string_view frame) {

@@ -25,7 +25,7 @@ inline constexpr size_t kMostKeyBytes = 255;
 struct FrameHeader {
   uint32_t magic = kFrameMagic;
   uint32_t length = 0;  // of the whole frame; a multiple of kFrameAlignment
-  uint32_t crc = 0;     // CRC-32C of all other bytes of the frame
+  uint32_t crc = 0;     // CRC-32C of all other bytes of the frame, begun from frame_seed()
   uint32_t records = 0;
   int64_t base_offset = 0;
   int64_t synced = 0;  // what lies below was durable before this frame was written
@@ -50,17 +50,21 @@ std::string encode_segment_header(const SegmentName& name);
 // invalid, with the reason alone, when the bytes are no header, of a newer version or of another log.
 Status check_segment_header(std::string_view bytes, const SegmentName& expected);
 
+// What the checksums of a partition's frames begin from: a client that does not know the stream's id cannot
+// forge a frame within a payload.
+uint32_t frame_seed(std::string_view stream_id, int partition);
+
 // Bytes of a frame that holds these records.
 int64_t frame_bytes(const std::vector<LogRecord>& records, size_t key_size);
 // Appends the frame to `out`; `header` says base_offset, synced, timestamp_us and fingerprint.
 void append_frame(FrameHeader header, std::string_view key, const std::vector<LogRecord>& records,
-                  std::string& out);
+                  uint32_t seed, std::string& out);
 
 FrameHeader load_frame_header(const char* bytes);
 // What a header alone can tell: magic, a length that its parts fit into.
 bool is_frame_header(const FrameHeader& header);
 // `frame` is as long as its header says.
-bool frame_checksum_holds(std::string_view frame);
+bool frame_checksum_holds(std::string_view frame, uint32_t seed);
 std::string_view frame_key(std::string_view frame);
 
 // Walks the records of one frame whose checksum holds. Slices count from `origin` bytes before the frame.

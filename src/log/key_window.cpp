@@ -12,7 +12,10 @@ const KeyEntry* KeyWindow::find(std::string_view key, int64_t now_us) const {
 
 void KeyWindow::add(std::string_view key, uint64_t fingerprint, int64_t timestamp_us, KeyPart part) {
   auto found = entries_.find(key);
-  if (found == entries_.end()) found = entries_.emplace(std::string(key), KeyEntry()).first;
+  if (found == entries_.end()) {
+    found = entries_.emplace(std::string(key), KeyEntry()).first;
+    bytes_ += bytes_of(key);
+  }
   KeyEntry& entry = found->second;
   const bool other = entry.fingerprint != fingerprint || (timestamp_us - entry.timestamp_us >= window_us_) ||
                      (entry.timestamp_us - timestamp_us >= window_us_);
@@ -39,7 +42,9 @@ void KeyWindow::expire(int64_t now_us) {
     const auto [timestamp_us, key] = times_.front();
     times_.pop_front();
     const auto found = entries_.find(*key);
-    if (found->second.timestamp_us <= timestamp_us) entries_.erase(found);
+    if (found->second.timestamp_us > timestamp_us) continue;
+    bytes_ -= bytes_of(found->first);
+    entries_.erase(found);
   }
 }
 

@@ -1,5 +1,6 @@
 // Idempotency keys of a stream that are still remembered, and where their records lie. Used by one thread.
-// Bounded by time: about 200 bytes for each key of the last `window`.
+// Bounded by time and, by its owner's asking has_room(), by number and bytes: what is remembered is never
+// forgotten early.
 #pragma once
 
 #include <chrono>
@@ -36,11 +37,18 @@ struct KeyEntry {
 
 class KeyWindow {
  public:
-  explicit KeyWindow(std::chrono::seconds window) : window_us_(std::chrono::microseconds(window).count()) {}
+  KeyWindow(std::chrono::seconds window, size_t most_keys, size_t most_bytes)
+      : window_us_(std::chrono::microseconds(window).count()),
+        most_keys_(most_keys),
+        most_bytes_(most_bytes) {}
 
   bool remembers(int64_t timestamp_us, int64_t now_us) const { return now_us - timestamp_us < window_us_; }
   // Null when the key was never used or is forgotten by `now_us`.
   const KeyEntry* find(std::string_view key, int64_t now_us) const;
+  // For one more key that is not there yet.
+  bool has_room(std::string_view key) const {
+    return entries_.size() < most_keys_ && bytes_ + bytes_of(key) <= most_bytes_;
+  }
   // A frame with this key. Frames may come in any order when a log is opened: the newer one counts when the
   // key has been used for different requests.
   void add(std::string_view key, uint64_t fingerprint, int64_t timestamp_us, KeyPart part);
@@ -56,7 +64,13 @@ class KeyWindow {
   };
   using Entries = std::unordered_map<std::string, KeyEntry, Hash, std::equal_to<>>;
 
+  // About what an entry costs, with its place in a segment's summary.
+  static size_t bytes_of(std::string_view key) { return 200 + 2 * key.size(); }
+
   int64_t window_us_;
+  size_t most_keys_;
+  size_t most_bytes_;
+  size_t bytes_ = 0;
   Entries entries_;
   // Times of frames and their keys, which stay where they are in entries_.
   std::deque<std::pair<int64_t, const std::string*>> times_;

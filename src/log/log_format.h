@@ -4,7 +4,7 @@
 //   <folder>/<stream>/lock                              held by the one writer
 //   <folder>/<stream>/<partition>/<base offset>.seg     frames of records, checksummed
 //   <folder>/<stream>/<partition>/durable               the end up to which readers may read
-//   <folder>/<stream>/readers/<name>.json               how far each reader is, for retention
+//   <folder>/<stream>/readers/<name>.mark               how far each reader is, for retention
 #pragma once
 
 #include <cstdint>

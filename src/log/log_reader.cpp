@@ -56,7 +56,10 @@ class ReadBuffers {
 class LogReaderImpl final : public LogReader {
  public:
   LogReaderImpl(LogStreamInfo info, std::string folder, int partition)
-      : info_(std::move(info)), folder_(std::move(folder)), partition_(partition) {}
+      : info_(std::move(info)),
+        folder_(std::move(folder)),
+        partition_(partition),
+        seed_(frame_seed(info_.id, partition)) {}
 
   Status start(int64_t offset) {
     WEIR_ASSIGN(durable_, DurableEnd::open_readable(folder_ + "/durable"));
@@ -94,6 +97,7 @@ class LogReaderImpl final : public LogReader {
   const LogStreamInfo info_;
   const std::string folder_;
   const int partition_;
+  const uint32_t seed_;  // of its frames' checksums
   std::unique_ptr<DurableEnd> durable_;
   std::unique_ptr<SegmentFile> file_;
   int64_t base_ = 0;  // of file_
@@ -131,7 +135,7 @@ Result<bool> LogReaderImpl::holds_unconfirmed() const {
   if (after == files.segments.begin()) return false;
   const int64_t base = *std::prev(after);
   WEIR_ASSIGN(const auto file, SegmentFile::open(segment_path(folder_, base), false));
-  SegmentScanner scan(*file, kSegmentHeaderBytes, base);
+  SegmentScanner scan(*file, kSegmentHeaderBytes, base, seed_);
   while (scan.next_offset() < next_) {
     WEIR_ASSIGN(const auto step, scan.next());
     if (step != SegmentScanner::Step::frame) return false;
@@ -169,7 +173,7 @@ Status LogReaderImpl::enter(int64_t base) {
 
 // To the frame that holds `offset`, by headers alone: what is given out is checked when it is read.
 Status LogReaderImpl::skip_to(int64_t offset) {
-  SegmentScanner scan(*file_, position_, base_);
+  SegmentScanner scan(*file_, position_, base_, seed_);
   next_ = base_;
   skip_ = offset;
   const int64_t end = durable_->load();
@@ -211,7 +215,7 @@ bool LogReaderImpl::open_frame() {
   const FrameHeader header = load_frame_header(buffer_.get() + at_);
   if (!is_frame_header(header) || header.length > filled_ - at_ || header.base_offset != next_) return false;
   const std::string_view frame(buffer_.get() + at_, header.length);
-  if (!frame_checksum_holds(frame)) return false;
+  if (!frame_checksum_holds(frame, seed_)) return false;
   records_.emplace(frame, static_cast<uint32_t>(at_));
   at_ += header.length;
   return true;
@@ -338,7 +342,7 @@ Result<int64_t> log_offset_at(const std::string& folder, const std::string& stre
     auto file = SegmentFile::open(segment_path(look.path, *base), false);
     if (!file.ok() && file.status().code() == Code::not_found) break;
     if (!file.ok()) return file.status();
-    SegmentScanner scan(**file, kSegmentHeaderBytes, *base);
+    SegmentScanner scan(**file, kSegmentHeaderBytes, *base, 0);  // checks none
     bool earlier = false;
     while (scan.next_offset() < end) {
       WEIR_ASSIGN(const auto step, scan.next_unchecked());

@@ -6,6 +6,7 @@
 
 #include "base/objects.h"
 #include "log/crc32c.h"
+#include "log/frame.h"
 #include "log/log_test_support.h"
 
 namespace weir {
@@ -97,6 +98,38 @@ TEST(LogRecovery, AFlippedBitOfATailIsCutOffAndOfAnAcknowledgedRecordIsNamed) {
     }
     log.writer.reset();
   }
+}
+
+TEST(LogRecovery, AFrameForgedInAPayloadProvesNothing) {
+  LogFixture log;
+  ASSERT_TRUE(log.open().ok());
+  ASSERT_TRUE(log.append(Texts{"a"}).ok());
+  const auto begin = static_cast<size_t>(log.writer->extents()[0].bytes);
+  FrameHeader header;
+  header.base_offset = header.synced = 1'000'000;
+  LogRecord record;
+  record.payload = "forged";
+  std::string payload;
+  for (const int partition : {-1, 0}) {
+    // Whoever sends it does not know the stream's id; at one of these places it is aligned.
+    const uint32_t seed = partition < 0 ? 0 : frame_seed("orders", partition);
+    for (int i = 0; i < 8; ++i) {
+      append_frame(header, "", {record}, seed, payload);
+      payload.resize(payload.size() / 8 * 8 + 8, '.');
+      payload += std::string(static_cast<size_t>(i), '.');
+    }
+  }
+  ASSERT_TRUE(log.append(Texts{payload}).ok());
+  log.writer.reset();
+  std::string torn = *read_file(log.segment());
+  torn.replace(begin, 56, 56, '\0');  // its first page was not written before the crash
+  const int64_t durable = 1;
+  write_file(log.segment(), torn);
+  write_file(log.folder.path("orders/0/durable"),
+             std::string(reinterpret_cast<const char*>(&durable), sizeof durable));
+  const Status opened = log.open();
+  ASSERT_TRUE(opened.ok()) << opened.message();
+  EXPECT_EQ(*log.payloads(), Texts{"a"});
 }
 
 TEST(LogRecovery, AReaderNeverGivesADamagedRecord) {

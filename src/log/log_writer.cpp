@@ -73,7 +73,10 @@ Result<LogStreamInfo> open_stream(const LogWriterSettings& settings, const Clock
 class LogWriterImpl final : public LogWriter {
  public:
   LogWriterImpl(LogWriterSettings settings, const Clock& clock, std::unique_ptr<FileLock> lock)
-      : settings_(std::move(settings)), clock_(clock), lock_(std::move(lock)), keys_(settings_.key_window) {}
+      : settings_(std::move(settings)),
+        clock_(clock),
+        lock_(std::move(lock)),
+        keys_(settings_.key_window, settings_.most_keys, settings_.most_key_bytes) {}
 
   ~LogWriterImpl() override {
     {
@@ -276,6 +279,11 @@ Result<std::vector<LogAppended>> LogWriterImpl::stage(const Append& append, int6
   if (known != nullptr) {
     WEIR_ASSIGN(const bool whole, is_whole(*known, append));
     if (whole) return repeated(*known);
+  } else if (!append.key.key.empty() && !keys_.has_room(append.key.key)) {
+    return Status(Code::exhausted, "stream '" + info_.stream + "' remembers no more than " +
+                                       std::to_string(settings_.most_keys) + " Idempotency-Keys or " +
+                                       std::to_string(settings_.most_key_bytes >> 20) +
+                                       " mb of them; send without one, or later");
   }
   for (const LogPart& part : append.parts) {
     if (stored(part) != nullptr) continue;

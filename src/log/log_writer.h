@@ -38,7 +38,10 @@ struct LogWriterSettings {
   int64_t segment_bytes = 64 << 20;  // preallocated, so that a full disk shows before anything is written
   LogRetention retention;
   std::chrono::seconds key_window{24 * 3600};  // how long an idempotency key is remembered
-  int64_t max_waiting_bytes = 64 << 20;        // appends beyond: exhausted
+  // Of those; requests under further keys are refused, for a forgotten key would let its repeat in.
+  size_t most_keys = 10'000'000;
+  size_t most_key_bytes = size_t{2} << 30;
+  int64_t max_waiting_bytes = 64 << 20;  // appends beyond: exhausted
 };
 
 // One partition's share of an append.
@@ -72,9 +75,9 @@ class LogWriter {
   virtual const LogStreamInfo& info() const = 0;
   // Any thread. `done` is called once, from another thread, after fsync: one entry a part, in order (a repeat
   // of what was stored before partitions were added: the parts of then). All
-  // parts or none: exhausted (disk or max_waiting_bytes) when nothing was stored. Only a process that dies in
-  // between leaves some parts; a repeat with the same key adds the others. already_exists: the key was used
-  // with another fingerprint. The views in `parts` must stay valid until then.
+  // parts or none: exhausted (disk, max_waiting_bytes or most_keys) when nothing was stored. Only a process
+  // that dies in between leaves some parts; a repeat with the same key adds the others. already_exists: the
+  // key was used with another fingerprint. The views in `parts` must stay valid until then.
   virtual void append(std::vector<LogPart> parts, LogKey key,
                       std::function<void(Result<std::vector<LogAppended>>)> done) = 0;
   // Room for that many more bytes in each partition, or exhausted.

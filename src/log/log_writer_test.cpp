@@ -347,6 +347,35 @@ TEST(LogKeys, ARepeatAfterPartitionsWereAddedIsStillOne) {
   EXPECT_EQ(log.payloads(0, 1)->size(), 0U);
 }
 
+TEST(LogKeys, NoMoreThanItsBoundAreRememberedAndNoneIsForgottenEarly) {
+  LogFixture log;
+  log.settings.most_keys = 3;
+  ASSERT_TRUE(log.open().ok());
+  for (const char* key : {"a", "b", "c"}) ASSERT_TRUE(log.append(Texts{key}, {key, 1}).ok());
+  EXPECT_LOG_SAYS(log.append(Texts{"d"}, {"d", 1}).status(), Code::exhausted,
+                  "no more than 3 Idempotency-Keys");
+  EXPECT_TRUE((*log.append(Texts{"a"}, {"a", 1}))[0].repeated);
+  EXPECT_TRUE(log.append(Texts{"without"}).ok());
+  ASSERT_TRUE(log.open().ok());
+  EXPECT_EQ(log.append(Texts{"d"}, {"d", 1}).status().code(), Code::exhausted);
+  log.clock.set(kTestTimeUs + std::chrono::microseconds(log.settings.key_window).count());
+  EXPECT_FALSE((*log.append(Texts{"d"}, {"d", 1}))[0].repeated);
+  EXPECT_EQ(log.payloads()->size(), 5U);
+}
+
+TEST(LogKeys, TheirBytesAreBoundedToo) {
+  LogFixture log;
+  log.settings.most_key_bytes = 2000;
+  ASSERT_TRUE(log.open().ok());
+  int stored = 0;
+  const auto key = [](int i) { return std::to_string(i) + std::string(200, 'k'); };
+  while (stored < 100 && log.append(Texts{"x"}, {key(stored), 1}).ok()) ++stored;
+  EXPECT_GT(stored, 1);
+  EXPECT_LT(stored, 10);
+  log.clock.set(kTestTimeUs + std::chrono::microseconds(log.settings.key_window).count());
+  EXPECT_TRUE(log.append(Texts{"x"}, {key(stored), 1}).ok());
+}
+
 // ---- retention ----
 
 struct RetentionFixture : LogFixture {
@@ -413,14 +442,32 @@ TEST(LogRetention, ByWhatAllReadersHaveConsumed) {
   ASSERT_TRUE(mark_log_reader(folder, "orders", "new", 1, 0).ok());
   ASSERT_TRUE(log.writer->retain().ok());
   EXPECT_EQ(log.first(), 3);  // 'new' has passed nothing of partition 0
-  std::filesystem::remove(folder + "/orders/readers/new.json");
+  std::filesystem::remove(folder + "/orders/readers/new.mark");
   ASSERT_TRUE(log.writer->retain().ok());
   EXPECT_EQ(log.first(), 6);
-  std::ofstream(folder + "/orders/readers/slow.json") << "nonsense";
-  EXPECT_LOG_SAYS(log.writer->retain(), Code::invalid, "slow.json");
+  std::ofstream(folder + "/orders/readers/slow.mark") << "nonsense";
+  EXPECT_LOG_SAYS(log.writer->retain(), Code::invalid, "slow.mark");
   EXPECT_EQ(mark_log_reader(folder, "orders", "../x", 0, 1).code(), Code::invalid);
   EXPECT_EQ(mark_log_reader(folder, "orders", "lake", 2, 1).code(), Code::invalid);
   EXPECT_EQ(mark_log_reader(folder, "none", "lake", 0, 1).code(), Code::not_found);
+}
+
+TEST(LogRetention, AMarkIsOverwrittenInPlace) {
+  RetentionFixture log;
+  log.settings.partitions = 2;
+  ASSERT_TRUE(log.open().ok());
+  const std::string path = log.folder.path("orders/readers/lake.mark");
+  ASSERT_TRUE(mark_log_reader(log.folder.path(), "orders", "lake", 0, 8).ok());
+  // A full disk would have no room for another file: this one has a second name now, and both show the mark.
+  std::filesystem::create_hard_link(path, log.folder.path("same"));
+  ASSERT_TRUE(mark_log_reader(log.folder.path(), "orders", "lake", 0, 9).ok());
+  ASSERT_TRUE(mark_log_reader(log.folder.path(), "orders", "lake", 1, 3).ok());
+  const auto bytes = read_file(log.folder.path("same"));
+  ASSERT_TRUE(bytes.ok());
+  EXPECT_EQ(*bytes, *read_file(path));
+  ASSERT_EQ(bytes->size(), 520U);
+  EXPECT_EQ((*bytes)[8], 9);
+  EXPECT_EQ((*bytes)[16], 3);
 }
 
 TEST(LogRetention, AReaderInADeletedSegmentFinishesItAndIsToldOfTheGap) {

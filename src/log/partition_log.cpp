@@ -25,7 +25,9 @@ Status remove_file(const std::string& path) {
 }  // namespace
 
 PartitionLog::PartitionLog(PartitionSettings settings, KeyWindow& keys)
-    : settings_(std::move(settings)), keys_(keys) {}
+    : settings_(std::move(settings)),
+      seed_(frame_seed(settings_.stream_id, settings_.partition)),
+      keys_(keys) {}
 
 std::string PartitionLog::path_of(int64_t base) const { return segment_path(settings_.folder, base); }
 
@@ -138,7 +140,7 @@ Result<SegmentSummary> PartitionLog::summarize(int64_t base) const {
   WEIR_ASSIGN(const auto file, SegmentFile::open(path_of(base), false));
   WEIR_TRY(check_header(*file, {settings_.stream_id, settings_.partition, base}));
   SegmentSummary summary{base, base, kSegmentHeaderBytes, INT64_MIN, {}};
-  SegmentScanner scan(*file, kSegmentHeaderBytes, base);
+  SegmentScanner scan(*file, kSegmentHeaderBytes, base, seed_);
   while (true) {
     WEIR_ASSIGN(const auto step, scan.next());
     if (step == SegmentScanner::Step::end) return summary;
@@ -158,7 +160,7 @@ Status PartitionLog::check_tail(const SegmentFile& file, const SegmentScanner& s
                        " had been acknowledged. Restore the file, or delete " + settings_.folder +
                        "/durable to go on without what follows");
   }
-  WEIR_ASSIGN(const bool proved, proves_durable(file, scan.after(), scan.next_offset()));
+  WEIR_ASSIGN(const bool proved, proves_durable(file, scan.after(), scan.next_offset(), seed_));
   if (proved) {
     return damaged(file, scan.after(), scan.next_offset(),
                    why + "; sound records that were stored later follow it. Restore the file");
@@ -183,7 +185,7 @@ Status PartitionLog::recover_newest(int64_t base, int64_t now_us) {
   WEIR_ASSIGN(file_, SegmentFile::open(path_of(base), true));
   WEIR_TRY(check_header(*file_, {settings_.stream_id, settings_.partition, base}));
   newest_ = {base, base, kSegmentHeaderBytes, INT64_MIN, {}};
-  SegmentScanner scan(*file_, kSegmentHeaderBytes, base);
+  SegmentScanner scan(*file_, kSegmentHeaderBytes, base, seed_);
   int64_t doubtful = -1;
   while (true) {
     WEIR_ASSIGN(const auto step, scan.next());
@@ -268,7 +270,7 @@ int64_t PartitionLog::stage(std::string_view key, uint64_t fingerprint, int64_t 
   header.fingerprint = fingerprint;
   header.records = static_cast<uint32_t>(records.size());
   const size_t before = staged_.size();
-  append_frame(header, key, records, staged_);
+  append_frame(header, key, records, seed_, staged_);
   header.length = static_cast<uint32_t>(staged_.size() - before);
   note(newest_, header, key);
   room_ -= header.length;

@@ -88,6 +88,7 @@ class PartitionLog {
   std::string path_of(int64_t base) const;
 
   const PartitionSettings settings_;
+  const uint32_t seed_;  // of its frames' checksums
   KeyWindow& keys_;
   std::unique_ptr<DurableEnd> durable_;
 

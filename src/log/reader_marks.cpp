@@ -1,11 +1,16 @@
 #include "log/reader_marks.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <charconv>
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <optional>
+#include <string_view>
 
 #include "base/objects.h"
 #include "log/log_folder.h"
@@ -14,46 +19,44 @@
 namespace weir {
 namespace {
 
-constexpr const char* kFormat = "weir-log-reader";
-constexpr int kVersion = 1;
+constexpr std::string_view kMagic = "WeirMrk1";
+constexpr size_t kMarkBytes = sizeof(int64_t);
+constexpr size_t kFileBytes = kMagic.size() + kMostLogPartitions * kMarkBytes;
+constexpr std::string_view kSuffix = ".mark";
 
-using Marks = std::map<int, int64_t>;
+// By partition.
+using Marks = std::array<int64_t, kMostLogPartitions>;
 
 std::string readers_folder(const std::string& folder, const std::string& stream) {
   return folder + "/" + stream + "/readers";
 }
 
-Result<Marks> decode(const std::string& path, const std::string& bytes) {
-  const auto damaged = [&](const char* what) {
-    return Status::invalid(path + ": " + what + "; delete it to forget that reader");
-  };
-  const auto json = nlohmann::json::parse(bytes, nullptr, false);
-  if (!json.is_object() || !json.contains("format") || json["format"] != kFormat) {
-    return damaged("these are no marks of a reader");
-  }
-  if (!json.contains("version") || json["version"] != kVersion) return damaged("its version is unknown");
-  const auto next = json.find("next");
-  if (next == json.end() || !next->is_object()) return damaged("it has no positions");
-  Marks marks;
-  for (const auto& [name, value] : next->items()) {
-    int partition = -1;
-    const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), partition);
-    if (error != std::errc() || stop != name.data() + name.size() || !value.is_number_integer()) {
-      return damaged("a position is not sound");
-    }
-    marks[partition] = value.get<int64_t>();
-  }
-  return marks;
-}
+size_t place_of(int partition) { return kMagic.size() + static_cast<size_t>(partition) * kMarkBytes; }
 
 Result<std::optional<Marks>> load(const std::string& path) {
-  auto bytes = read_file(path);
+  const auto bytes = read_file(path);
   if (!bytes.ok()) {
     if (bytes.status().code() == Code::not_found) return std::optional<Marks>();
     return bytes.status();
   }
-  WEIR_ASSIGN(Marks marks, decode(path, *bytes));
-  return std::optional<Marks>(std::move(marks));
+  if (bytes->size() != kFileBytes || bytes->substr(0, kMagic.size()) != kMagic) {
+    return Status::invalid(path + ": these are no marks of a reader; delete it to forget that reader");
+  }
+  Marks marks;
+  std::memcpy(marks.data(), bytes->data() + kMagic.size(), sizeof marks);
+  return std::optional<Marks>(marks);
+}
+
+// In place: what is there already has its room on a full disk, and 8 aligned bytes are never half written.
+Status overwrite(const std::string& path, int partition, int64_t next) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) return errno_status(errno, "cannot open " + path);
+  const auto at = static_cast<off_t>(place_of(partition));
+  const ssize_t written = ::pwrite(descriptor, &next, sizeof next, at);
+  Status status;
+  if (written != sizeof next) status = errno_status(written < 0 ? errno : EIO, "write " + path);
+  ::close(descriptor);
+  return status;
 }
 
 }  // namespace
@@ -69,18 +72,19 @@ Status mark_log_reader(const std::string& folder, const std::string& stream, con
   if (partition < 0 || partition >= info.partitions || next < 0) {
     return Status::invalid("stream '" + stream + "' has no partition " + std::to_string(partition));
   }
-  const std::string name = reader + ".json";
-  WEIR_ASSIGN(const auto objects, open_local_objects(readers_folder(folder, stream)));
-  auto stored = load(readers_folder(folder, stream) + "/" + name);
+  const std::string name = reader + std::string(kSuffix);
+  const std::string path = readers_folder(folder, stream) + "/" + name;
+  auto stored = load(path);
   if (!stored.ok() && stored.status().code() != Code::invalid) return stored.status();
-  Marks marks;
-  if (stored.ok() && stored->has_value()) marks = **stored;
-  const auto before = marks.find(partition);
-  if (before != marks.end() && before->second == next) return {};
-  marks[partition] = next;
-  nlohmann::json json = {{"format", kFormat}, {"version", kVersion}, {"next", nlohmann::json::object()}};
-  for (const auto& [number, position] : marks) json["next"][std::to_string(number)] = position;
-  return objects->put(name, json.dump(1) + "\n");
+  if (stored.ok() && stored->has_value()) {
+    if ((**stored)[static_cast<size_t>(partition)] == next) return {};
+    return overwrite(path, partition, next);
+  }
+  std::string bytes(kMagic);
+  bytes.resize(kFileBytes);
+  std::memcpy(bytes.data() + place_of(partition), &next, sizeof next);
+  WEIR_ASSIGN(const auto objects, open_local_objects(readers_folder(folder, stream)));
+  return objects->put(name, bytes);
 }
 
 Result<ConsumedMarks> consumed_marks(const std::string& folder, const std::string& stream) {
@@ -91,13 +95,12 @@ Result<ConsumedMarks> consumed_marks(const std::string& folder, const std::strin
   for (std::filesystem::directory_iterator it(readers_folder(folder, stream), error), end;
        !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (name.starts_with('.') || !name.ends_with(".json")) continue;
-    WEIR_ASSIGN(const std::optional<Marks> marks, load(it->path().string()));
+    if (name.starts_with('.') || !name.ends_with(kSuffix)) continue;
+    WEIR_ASSIGN(const auto marks, load(it->path().string()));
     if (!marks) continue;  // removed just now
     consumed.any = true;
     for (auto& [partition, lowest] : consumed.lowest) {
-      const auto mark = marks->find(partition);
-      lowest = std::min(lowest, mark == marks->end() ? 0 : mark->second);
+      lowest = std::min(lowest, (*marks)[static_cast<size_t>(partition)]);
     }
   }
   if (error && error != std::errc::no_such_file_or_directory) {

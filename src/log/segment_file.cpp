@@ -123,8 +123,8 @@ Result<int64_t> SegmentFile::size() const {
   return static_cast<int64_t>(info.st_size);
 }
 
-SegmentScanner::SegmentScanner(const SegmentFile& file, int64_t position, int64_t offset)
-    : file_(file), position_(position), after_(position), offset_(offset) {}
+SegmentScanner::SegmentScanner(const SegmentFile& file, int64_t position, int64_t offset, uint32_t seed)
+    : file_(file), seed_(seed), position_(position), after_(position), offset_(offset) {}
 
 Result<SegmentScanner::Step> SegmentScanner::next() { return step(true); }
 
@@ -168,7 +168,7 @@ Result<SegmentScanner::Step> SegmentScanner::step(bool checked) {
   WEIR_ASSIGN(const bool has_frame, have(header.length));
   if (!has_frame) return broken("it ends within a frame");
   const std::string_view frame(buffer_.data() + (after_ - buffer_begin_), header.length);
-  if (checked && !frame_checksum_holds(frame)) return broken("the checksum of a frame does not hold");
+  if (checked && !frame_checksum_holds(frame, seed_)) return broken("the checksum of a frame does not hold");
   if (header.base_offset != offset_) {
     return broken("a frame begins with offset " + std::to_string(header.base_offset) + ", expected " +
                   std::to_string(offset_));
@@ -181,7 +181,7 @@ Result<SegmentScanner::Step> SegmentScanner::step(bool checked) {
   return Step::frame;
 }
 
-Result<bool> proves_durable(const SegmentFile& file, int64_t position, int64_t offset) {
+Result<bool> proves_durable(const SegmentFile& file, int64_t position, int64_t offset, uint32_t seed) {
   WEIR_ASSIGN(const int64_t size, file.size());
   std::vector<char> bytes;
   position = (position + 7) / 8 * 8;
@@ -201,7 +201,7 @@ Result<bool> proves_durable(const SegmentFile& file, int64_t position, int64_t o
       std::vector<char> frame(header.length);
       WEIR_ASSIGN(const size_t read,
                   file.read(position + static_cast<int64_t>(at), frame.data(), frame.size()));
-      if (read == frame.size() && frame_checksum_holds({frame.data(), frame.size()})) return true;
+      if (read == frame.size() && frame_checksum_holds({frame.data(), frame.size()}, seed)) return true;
     }
     position += static_cast<int64_t>(last / kFrameAlignment * kFrameAlignment + kFrameAlignment);
   }

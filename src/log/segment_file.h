@@ -51,8 +51,9 @@ class SegmentScanner {
  public:
   enum class Step { frame, end, broken };
 
-  // From the frame at `position`, whose first record has `offset`. `file` outlives the scanner.
-  SegmentScanner(const SegmentFile& file, int64_t position, int64_t offset);
+  // From the frame at `position`, whose first record has `offset`; `seed` is the frame_seed(). `file`
+  // outlives the scanner.
+  SegmentScanner(const SegmentFile& file, int64_t position, int64_t offset, uint32_t seed);
   // frame: frame() and header() are those of one that lies at position(); its checksum holds. end: zeros or
   // the end of the file follow the last one. broken: why() tells.
   Result<Step> next();
@@ -73,6 +74,7 @@ class SegmentScanner {
   Step broken(std::string why);
 
   const SegmentFile& file_;
+  const uint32_t seed_;
   std::vector<char> buffer_;
   int64_t buffer_begin_ = 0;
   size_t filled_ = 0;
@@ -86,6 +88,6 @@ class SegmentScanner {
 
 // Whether a sound frame behind `position` tells that offset `offset` had been durable when it was written:
 // then what lies at `position` is damage, not a write that was cut off.
-Result<bool> proves_durable(const SegmentFile& file, int64_t position, int64_t offset);
+Result<bool> proves_durable(const SegmentFile& file, int64_t position, int64_t offset, uint32_t seed);
 
 }  // namespace weir

@@ -11,8 +11,8 @@ for _value in range(256):
     _TABLE.append(_value)
 
 
-def crc32c(data):
-    crc = 0xFFFFFFFF
+def crc32c(data, before=0):
+    crc = before ^ 0xFFFFFFFF
     for byte in data:
         crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 0xFF]
     return crc ^ 0xFFFFFFFF
@@ -42,12 +42,13 @@ def _read_segment(path, stream_id, partition):
     magic, version, number, base, owner, zero, crc = struct.unpack_from("<8sIIq32sII", data)
     assert (magic, version, number, base, zero) == (b"WeirLog1", 1, partition, int(path.stem), 0), path
     assert owner.rstrip(b"\0").decode() == stream_id and crc == crc32c(data[:60]), path
+    seed = crc32c(owner + struct.pack("<I", partition))
     at, offset = 64, base
     while at < len(data) and data[at:at + 4] != bytes(4):
         magic, length, crc, count, first = struct.unpack_from("<4sIIIq", data, at)
         frame = data[at:at + length]
         assert magic == b"WFRM" and length % 8 == 0 and len(frame) == length, f"{path}, byte {at}"
-        assert crc == crc32c(frame[:8] + frame[12:]) and first == offset, f"{path}, byte {at}"
+        assert crc == crc32c(frame[:8] + frame[12:], seed) and first == offset, f"{path}, byte {at}"
         yield from _read_records(frame, count)
         at, offset = at + length, offset + count
 

@@ -17,27 +17,28 @@ class LogPartitionReader final : public PartitionReader {
  public:
   explicit LogPartitionReader(LogPartitionSettings settings) : settings_(std::move(settings)) {}
 
-  ~LogPartitionReader() override { static_cast<void>(mark(true)); }
+  ~LogPartitionReader() override { mark(true); }
 
   Status start() {
     WEIR_ASSIGN(reader_, open_at(settings_.start));
     next_ = settings_.start;
     if (settings_.start > 0) first_from_ = settings_.stored.value_or(settings_.start - 1);
     if (first_from_ == settings_.start) first_from_ = -1;
+    if (settings_.stored.value_or(settings_.start) < settings_.start)
+      tell_of_gap(*settings_.stored, settings_.start);
     if (settings_.once) {
       stop_ = reader_->end();
       return {};
     }
-    // From now on retention leaves it what it has not read. A folder that may only be read keeps no marks:
-    // acknowledge() says so.
+    // From now on retention leaves it what it has not read.
     marked_ = settings_.start;
     unmarked_ = true;
-    static_cast<void>(mark(true));
+    mark(true);
     return {};
   }
 
   Result<EventBatch> poll(std::chrono::milliseconds timeout) override {
-    WEIR_TRY(mark(false));
+    mark(false);
     if (first_from_ >= 0) {
       EventBatch start;
       start.from = std::exchange(first_from_, -1);
@@ -63,7 +64,8 @@ class LogPartitionReader final : public PartitionReader {
       unmarked_ = unmarked_ || next != marked_;
       marked_ = next;
     }
-    return mark(false);
+    mark(false);
+    return {};
   }
 
   int64_t lag() const override {
@@ -98,22 +100,38 @@ class LogPartitionReader final : public PartitionReader {
       const std::lock_guard lock(reader_mutex_);
       reader_ = std::move(reader);
     }
+    tell_of_gap(next_, first);
     EventBatch gap;
     gap.from = next_;
     gap.next = settings_.once ? std::min(first, std::max<int64_t>(stop_, next_)) : first;
     return gap;
   }
 
-  Status mark(bool now) {
+  void tell(const std::string& words) const {
+    if (!settings_.log) return;
+    settings_.log("stream '" + settings_.stream + "', partition " + std::to_string(settings_.partition) +
+                  ": " + words);
+  }
+
+  void tell_of_gap(int64_t from, int64_t to) const {
+    tell("retention has deleted offsets " + std::to_string(from) + " to " + std::to_string(to - 1) +
+         " before they were read; going on without them, as 'scan.on-gap' says");
+  }
+
+  // Never in the way of reading: a folder that may only be read keeps no marks, and is told of once.
+  void mark(bool now) {
     const std::lock_guard lock(mark_mutex_);
-    if (!unmarked_) return {};
+    if (!unmarked_) return;
     const int64_t now_ns = settings_.clock->monotonic_ns();
-    if (!now && now_ns - marked_ns_ < kMarkEveryNs) return {};
+    if (!now && now_ns - marked_ns_ < kMarkEveryNs) return;
     marked_ns_ = now_ns;
     Status status = mark_log_reader(settings_.folder, settings_.stream, settings_.reader_name,
                                     settings_.partition, marked_);
     unmarked_ = !status.ok();
-    return status;
+    if (unmarked_ && !told_) {
+      tell("what was read cannot be marked for retention, which may keep too much: " + status.message());
+    }
+    told_ = unmarked_;
   }
 
   const LogPartitionSettings settings_;
@@ -127,6 +145,7 @@ class LogPartitionReader final : public PartitionReader {
   int64_t marked_ = 0;
   bool unmarked_ = false;  // marked_ is not written yet
   int64_t marked_ns_ = 0;
+  bool told_ = false;  // that marked_ cannot be written
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ struct LogPartitionSettings {
   bool once = false;
   size_t batch_rows = 8192;
   const Clock* clock = nullptr;
+  std::function<void(const std::string&)> log;  // one line for the operator; may be empty
 };
 
 // not_found when the start is not (or no longer) in the log.

@@ -96,6 +96,7 @@ class LogSource final : public Source {
     settings.once = context_.once;
     settings.batch_rows = context_.batch_rows;
     settings.clock = context_.clock;
+    settings.log = context_.log;
     if (stored) return open_stored(std::move(settings), *stored);
     // Retention may delete the first segment while it is being opened.
     constexpr int kTries = 3;

@@ -1,5 +1,7 @@
 #include "sources/log/log_source.h"
 
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <thread>
 
@@ -23,6 +25,8 @@ struct LogSourceFixture {
   std::unique_ptr<LogWriter> writer;
   TableSpec table;
   std::unique_ptr<Source> source;
+  const Clock* reading_clock = &Clock::real();
+  std::vector<std::string> lines;  // for the operator
 
   LogSourceFixture() {
     settings.folder = folder.path("log");
@@ -53,7 +57,10 @@ struct LogSourceFixture {
   void make_source(Values values = {}, bool once = false) {
     values.emplace("stream", "orders");
     values.emplace("path", settings.folder);
-    auto made = connector("http").create(context_for("http", values, table, once));
+    SourceContext context = context_for("http", values, table, once);
+    context.clock = reading_clock;
+    context.log = [this](const std::string& line) { lines.push_back(line); };
+    auto made = connector("http").create(std::move(context));
     ASSERT_TRUE(made.ok()) << made.status().message();
     source = *std::move(made);
   }
@@ -233,6 +240,11 @@ TEST(LogSource, PositionsThatTheLogDoesNotHold) {
     EXPECT_EQ(seen.back().offset, 5);
     EXPECT_EQ(next, 6);
   }
+  ASSERT_EQ(log.lines.size(), 2U);
+  for (const std::string& line : log.lines) {
+    EXPECT_NE(line.find(" to " + std::to_string(first - 1) + " before they were read"), std::string::npos)
+        << line;
+  }
   // A reader that is in a deleted segment ends it and is told then.
   Status status;
   for (int polls = 0; status.ok() && polls < 10; ++polls) status = (*live)->poll(milliseconds(0)).status();
@@ -254,16 +266,40 @@ TEST(LogSource, AcknowledgedEventsMayGo) {
   }  // the last mark is written when the reader goes
   ASSERT_TRUE(log.writer->retain().ok());
   EXPECT_EQ(log.writer->extents()[0].first, 5);
-  EXPECT_TRUE(std::filesystem::exists(log.settings.folder + "/orders/readers/test.orders.json"));
+  EXPECT_TRUE(std::filesystem::exists(log.settings.folder + "/orders/readers/test.orders.mark"));
   log.table.name = "Bestellungen / ü";
   {
     EXPECT_TRUE(log.open().ok());
   }
   size_t readers = 0;
   for (const auto& entry : std::filesystem::directory_iterator(log.settings.folder + "/orders/readers")) {
-    readers += entry.path().extension() == ".json" ? 1 : 0;
+    readers += entry.path().extension() == ".mark" ? 1 : 0;
   }
   EXPECT_EQ(readers, 2U);
+}
+
+TEST(LogSource, AMarkThatCannotBeWrittenStopsNoReading) {
+  LogSourceFixture log;
+  log.fill(2);
+  log.reading_clock = &log.clock;
+  std::ofstream(log.settings.folder + "/orders/readers") << "where the marks' folder would be";
+  auto reader = log.open();
+  ASSERT_TRUE(reader.ok()) << reader.status().message();
+  ASSERT_EQ(log.lines.size(), 1U);
+  EXPECT_NE(log.lines[0].find("stream 'orders', partition 0: what was read cannot be marked"),
+            std::string::npos)
+      << log.lines[0];
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE((*reader)->acknowledge(i).ok());
+    log.clock.set(log.clock.now_us() + 2'000'000);
+    const auto batch = (*reader)->poll(milliseconds(0));
+    ASSERT_TRUE(batch.ok()) << batch.status().message();
+  }
+  EXPECT_EQ(log.lines.size(), 1U);
+  std::filesystem::remove(log.settings.folder + "/orders/readers");
+  log.clock.set(log.clock.now_us() + 2'000'000);
+  EXPECT_TRUE((*reader)->poll(milliseconds(0)).ok());
+  EXPECT_TRUE(std::filesystem::exists(log.settings.folder + "/orders/readers/test.orders.mark"));
 }
 
 TEST(LogSource, ProbeSaysWhatToDo) {
