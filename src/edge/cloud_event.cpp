@@ -7,8 +7,6 @@
 namespace weir {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // HTTP binding 3.1.3.2: quotes and percent signs are undone.
 std::string header_decoded(std::string_view value) {
   std::string unquoted;
@@ -19,13 +17,10 @@ std::string header_decoded(std::string_view value) {
     }
     value = unquoted;
   }
-  const auto hex = [](char c) {
-    return is_digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-  };
   std::string out;
   for (size_t i = 0; i < value.size(); ++i) {
-    int high = value[i] == '%' && i + 2 < value.size() ? hex(value[i + 1]) : -1;
-    int low = high >= 0 ? hex(value[i + 2]) : -1;
+    int high = value[i] == '%' && i + 2 < value.size() ? hex_digit(value[i + 1]) : -1;
+    int low = high >= 0 ? hex_digit(value[i + 2]) : -1;
     if (low >= 0) {
       out += static_cast<char>(high * 16 + low);
       i += 2;

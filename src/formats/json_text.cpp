@@ -13,12 +13,6 @@ namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // How many bytes of a string's inside follow that need no second look: ASCII, not '"', '\\' or a control.
 size_t plain_bytes(const char* at, const char* end) {
@@ -174,7 +168,7 @@ class FaultFinder {
     if (std::string_view("\"\\/bfnrt").find(c) != std::string_view::npos) return true;
     if (c != 'u') return fail(begin, "an unknown escape in a string");
     for (int i = 0; i < 4; ++i, ++at_) {
-      if (at_end() || hex_value(text_[at_]) < 0) return fail(begin, "\\u needs four hex digits");
+      if (at_end() || hex_digit(text_[at_]) < 0) return fail(begin, "\\u needs four hex digits");
     }
     return true;
   }
@@ -275,7 +269,7 @@ int32_t code_unit(std::string_view text, size_t at) {
   if (at + 4 > text.size()) return -1;
   int32_t unit = 0;
   for (size_t i = at; i < at + 4; ++i) {
-    int digit = hex_value(text[i]);
+    int digit = hex_digit(text[i]);
     if (digit < 0) return -1;
     unit = unit * 16 + digit;
   }
@@ -406,6 +400,13 @@ std::string json_quoted(std::string_view text) {
   out.reserve(text.size() + 2);
   append_json_quoted(text, out);
   return out;
+}
+
+int hex_digit(char c) {
+  if (is_digit(c)) return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
 }
 
 bool is_json_type(std::string_view content_type) {

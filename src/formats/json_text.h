@@ -39,6 +39,9 @@ void append_json_quoted(std::string_view text, std::string& out);
 // Whether a Content-Type says JSON: "application/json; charset=utf-8", "text/json", "application/vnd.x+json".
 bool is_json_type(std::string_view content_type);
 
+// The value of a hexadecimal digit, or -1.
+int hex_digit(char c);
+
 // Length of the well-formed UTF-8 character at the beginning of `text`, or 0. Not for an empty text.
 size_t utf8_length(std::string_view text);
 bool is_utf8(std::string_view text);

@@ -5,19 +5,13 @@
 #include "formats/base64.h"
 #include "formats/excerpt.h"
 #include "formats/json/walk.h"
+#include "formats/json_text.h"
 #include "formats/number.h"
 #include "formats/scan.h"
 #include "formats/time_text.h"
 
 namespace weir::json {
 namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // Four hexadecimal digits, or -1.
 int hex_unit(const char* at) {
