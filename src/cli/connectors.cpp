@@ -94,6 +94,10 @@ int connectors(const Arguments& arguments, const Registry& registry) {
   for (const auto& sink : registry.sinks) entries.push_back({"sink", sink.name, sink.summary, &sink.options});
   for (const auto& format : registry.formats)
     entries.push_back({"format", format.name, format.summary, &format.options});
+  entries.push_back({"options", "schema-registry",
+                     "of source tables whose format takes schemas from a registry: avro, avro-confluent, "
+                     "protobuf, json (registry.md)",
+                     &registry.schemas.options});
   entries.push_back({"options", "payload",
                      "of every source table: decompresses and unwraps payloads (formats/envelopes.md)",
                      &registry.payloads.options});

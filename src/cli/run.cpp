@@ -114,7 +114,10 @@ void write_metrics(MetricsFile& file, const std::vector<std::unique_ptr<Running>
 
 // The file as it is now, if it can take over from what runs.
 Result<std::unique_ptr<PipelinePlan>> changed_version(const Running& running, const Registry& registry) {
-  WEIR_ASSIGN(auto changed, load_pipeline(running.file, registry));
+  auto loaded = load_pipeline(running.file, registry);  // tells what is wrong, and where
+  if (!loaded.ok())
+    return loaded.status().retryable() ? loaded.status() : Status::invalid("the file has errors");
+  std::unique_ptr<PipelinePlan> changed = *std::move(loaded);
   if (check_connectors(*changed) != kExitOk) return Status::invalid("the file has errors");
   if (changed->spec.name != running.name) {
     return Status::invalid("the file now names another pipeline, '" + changed->spec.name + "'");
@@ -138,18 +141,24 @@ void reload(Running& running, const Registry& registry, Screen& screen) {
 constexpr int64_t kReplanBackoffMs = 1000;
 
 // An event came with a later schema than the columns were derived from: what is older is committed, the
-// columns are derived anew. A registry that does not answer just then is asked again.
-Status plan_anew(Running& running, const RunOptions& options, const Registry& registry) {
+// columns are derived anew. A registry that does not answer just then is asked again. Where the file cannot
+// take the new columns, the earlier ones go on.
+void plan_anew(Running& running, const RunOptions& options, const Registry& registry) {
   options.log(running.status.message() + "; the columns are derived anew");
   const int64_t before = running.plan->schema_versions();
   for (int64_t wait_ms = kReplanBackoffMs; !stop_requested;
        wait_ms = std::min<int64_t>(wait_ms * 2, 30'000)) {
     auto changed = changed_version(running, registry);
-    if (!changed.ok() && !changed.status().retryable()) return changed.status();
+    if (!changed.ok() && !changed.status().retryable()) {
+      options.log("the columns that the later version adds are not taken over, the earlier ones go on: " +
+                  changed.status().message());
+      for (auto& source : running.plan->sources) source->follows_schema = false;
+      return;
+    }
     if (changed.ok() && (*changed)->schema_versions() != before) {
       std::lock_guard lock(running.mutex);
       running.changed = *std::move(changed);
-      return {};
+      return;
     }
     options.log(changed.ok() ? "the registry still tells the earlier version as its latest; asked again"
                              : "asked again: " + changed.status().message());
@@ -157,7 +166,6 @@ Status plan_anew(Running& running, const RunOptions& options, const Registry& re
       options.clock->sleep(std::chrono::milliseconds(50));
     }
   }
-  return {};
 }
 
 // What was read before the change is committed under the earlier version, what comes after it is read by
@@ -165,11 +173,17 @@ Status plan_anew(Running& running, const RunOptions& options, const Registry& re
 void run_versions(Running& running, const RunOptions& options, const Registry& registry) {
   while (true) {
     running.status = run_pipeline(*running.plan, options, running.stats, running.stop);
-    if (running.status.code() == Code::schema_changed) {
-      running.status = plan_anew(running, options, registry);
+    const bool schema_changed = running.status.code() == Code::schema_changed;
+    if (schema_changed) {
+      plan_anew(running, options, registry);
+      running.status = Status();
     }
     std::lock_guard lock(running.mutex);
-    if (!running.status.ok() || running.changed == nullptr || stop_requested) return;
+    if (stop_requested || !running.status.ok()) return;
+    if (running.changed == nullptr) {
+      if (schema_changed) continue;
+      return;
+    }
     running.plan = std::move(running.changed);
     running.stop = false;
     options.log("goes on with the changed " + running.file);

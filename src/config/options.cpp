@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
@@ -201,6 +202,11 @@ std::map<std::string, std::string> Options::with_prefix(const std::string& prefi
     if (entry->first.size() > prefix.size()) result[entry->first.substr(prefix.size())] = entry->second.text;
   }
   return result;
+}
+
+bool Options::secret(const std::string& name) const {
+  return std::any_of(specs_.begin(), specs_.end(),
+                     [&](const OptionSpec& spec) { return spec.name == name && spec.secret; });
 }
 
 Location Options::location(const std::string& name) const {

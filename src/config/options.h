@@ -61,6 +61,8 @@ class Options {
   // Where the option was written; an empty Location when it was not.
   Location location(const std::string& name) const;
   const std::map<std::string, OptionValue>& values() const { return values_; }
+  // Its value is not to be shown.
+  bool secret(const std::string& name) const;
 
  private:
   const OptionSpec& spec(const std::string& name, OptionType type) const;

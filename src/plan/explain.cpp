@@ -23,13 +23,10 @@ std::string without_user_info(std::string text) {
 }
 
 // Options as they were written, secrets left out.
-Json shown_options(const std::map<std::string, OptionValue>& values, const std::vector<OptionSpec>& specs) {
+Json shown_options(const Options& options) {
   Json shown = Json::object();
-  for (const auto& [name, value] : values) {
-    bool secret = false;
-    for (const OptionSpec& spec : specs) {
-      if (spec.name == name && spec.secret) secret = true;
-    }
+  for (const auto& [name, value] : options.values()) {
+    bool secret = options.secret(name);
     // Names that a connector only hands on may be misspelt ones of secrets.
     if (name.starts_with("properties.")) {
       for (const char* part : {"pass", "pasw", "secret", "token", "key", "jaas", "cred"}) {
@@ -63,7 +60,7 @@ Json explain(const PipelinePlan& plan) {
       Json shown = {{"name", source->table.name},
                     {"connector", source->connector->name},
                     {"format", source->format->name},
-                    {"options", shown_options(source->options.values(), source->connector->options)},
+                    {"options", shown_options(source->options)},
                     {"columns", columns_of(*source->schema)}};
       if (source->connector->guarantee) {
         const std::string promised = source->connector->guarantee(source->options);
@@ -75,15 +72,14 @@ Json explain(const PipelinePlan& plan) {
     }
     entry["inserts"] = Json::array();
     for (const InsertPlan* insert : set.inserts) {
-      entry["inserts"].push_back(
-          {{"insert", insert->label},
-           {"node", "sink"},
-           {"connector", insert->sink->connector->name},
-           {"commit_interval_ms", plan.commit_interval(*insert->sink).count()},
-           {"options", shown_options(insert->sink->options.values(), insert->sink->connector->options)},
-           {"columns", columns_of(*insert->sink->schema)},
-           {"deterministic", insert->plan.deterministic},
-           {"inputs", Json::array({Json::parse(insert->plan.tree_json)})}});
+      entry["inserts"].push_back({{"insert", insert->label},
+                                  {"node", "sink"},
+                                  {"connector", insert->sink->connector->name},
+                                  {"commit_interval_ms", plan.commit_interval(*insert->sink).count()},
+                                  {"options", shown_options(insert->sink->options)},
+                                  {"columns", columns_of(*insert->sink->schema)},
+                                  {"deterministic", insert->plan.deterministic},
+                                  {"inputs", Json::array({Json::parse(insert->plan.tree_json)})}});
     }
     root["sets"].push_back(std::move(entry));
   }

@@ -75,39 +75,7 @@ class Planner {
     }
     auto source = std::make_unique<SourcePlan>();
     source->connector = &connector;
-    std::vector<OptionSpec> specs = connector.options;
-    std::vector<std::string> format_names;
-    for (const FormatInfo& format : registry_.formats) format_names.push_back(format.name);
-    OptionSpec format_spec;
-    format_spec.name = "format";
-    format_spec.default_value = "json";
-    format_spec.help = "how the event's bytes are decoded";
-    specs.push_back(format_spec);
-    auto format_value = table.options.find("format");
-    std::string format_name = format_value == table.options.end() ? "json" : format_value->second.text;
-    source->format = registry_.format(format_name);
-    if (source->format == nullptr) {
-      diagnostics_.error(format_value->second.location,
-                         "unknown format '" + format_name + "'." + suggestion(format_name, format_names));
-      return;
-    }
-    specs.insert(specs.end(), source->format->options.begin(), source->format->options.end());
-    if (source->format->uses_registry) {
-      specs.insert(specs.end(), registry_.schemas.options.begin(), registry_.schemas.options.end());
-    }
-    specs.insert(specs.end(), registry_.payloads.options.begin(), registry_.payloads.options.end());
-    const auto& budget_specs = error_budget_option_specs();
-    specs.insert(specs.end(), budget_specs.begin(), budget_specs.end());
-    const size_t problems = diagnostics_.entries().size();
-    source->options = validate_options("connector '" + connector.name + "' with format '" + format_name + "'",
-                                       specs, table.options, table.location, diagnostics_);
-    if (diagnostics_.entries().size() == problems) {
-      const Status payloads = registry_.payloads.check(source->options);
-      if (!payloads.ok()) diagnostics_.error(table.location, payloads.message());
-    }
-    if (diagnostics_.entries().size() == problems)
-      source->error_budget = plan_error_budget(source->options, plan_->spec.settings, diagnostics_);
-    if (diagnostics_.entries().size() > problems || !describe_columns(*source, table)) return;
+    if (!read_options(*source, table) || !describe_columns(*source, table)) return;
     // A changelog format with an option "<format>.as" may also give plain rows.
     const std::string as = source->format->name + ".as";
     source->changelog = source->format->changelog && source->options.string(as) == "changelog";
@@ -141,6 +109,38 @@ class Planner {
     plan_->sources.push_back(std::move(source));
   }
 
+  // The format, then every option of connector, format, registry, payload and error budget.
+  bool read_options(SourcePlan& source, const TableSpec& table) {
+    std::vector<OptionSpec> specs = source.connector->options;
+    std::vector<std::string> format_names;
+    for (const FormatInfo& format : registry_.formats) format_names.push_back(format.name);
+    specs.push_back(option("format", OptionType::string, "json", "how the event's bytes are decoded"));
+    auto format_value = table.options.find("format");
+    std::string format_name = format_value == table.options.end() ? "json" : format_value->second.text;
+    source.format = registry_.format(format_name);
+    if (source.format == nullptr) {
+      diagnostics_.error(format_value->second.location,
+                         "unknown format '" + format_name + "'." + suggestion(format_name, format_names));
+      return false;
+    }
+    const auto add = [&](const std::vector<OptionSpec>& more) {
+      specs.insert(specs.end(), more.begin(), more.end());
+    };
+    add(source.format->options);
+    if (source.format->uses_registry) add(registry_.schemas.options);
+    add(registry_.payloads.options);
+    add(error_budget_option_specs());
+    const size_t problems = diagnostics_.entries().size();
+    source.options =
+        validate_options("connector '" + source.connector->name + "' with format '" + format_name + "'",
+                         specs, table.options, table.location, diagnostics_);
+    if (diagnostics_.entries().size() > problems) return false;
+    const Status payloads = registry_.payloads.check(source.options);
+    if (!payloads.ok()) diagnostics_.error(table.location, payloads.message());
+    source.error_budget = plan_error_budget(source.options, plan_->spec.settings, diagnostics_);
+    return diagnostics_.entries().size() == problems;
+  }
+
   // A table without physical columns takes those that its format's schema describes, in front of its own.
   bool describe_columns(SourcePlan& source, TableSpec& table) {
     const std::string folder = std::filesystem::path(plan_->spec.file).parent_path().string();
@@ -167,7 +167,15 @@ class Planner {
                                                                          "' has no columns"));
       return false;
     }
-    for (ColumnSpec& column : described->columns) column.location = table.location;
+    for (ColumnSpec& column : described->columns) {
+      column.location = table.location;
+      for (const ColumnSpec& own : table.columns) {
+        if (own.name != column.name) continue;
+        diagnostics_.error(own.location, "column '" + own.name + "' is a column of the schema too (" +
+                                             described->schema_name + "): give this one another name");
+        return false;
+      }
+    }
     for (CheckSpec& check : described->checks) check.location = table.location;
     table.columns.insert(table.columns.begin(), described->columns.begin(), described->columns.end());
     table.checks.insert(table.checks.begin(), described->checks.begin(), described->checks.end());
@@ -547,7 +555,7 @@ FormatContext SourcePlan::format_context() const {
   context.columns = physical;
   context.options = &options;
   context.schemas = schemas;
-  context.columns_described = columns_described;
+  context.columns_described = columns_described && follows_schema;
   if (format->uses_registry) {
     context.subject = options.string("schema-registry.subject");
     for (const char* log : {"topic", "stream"}) {

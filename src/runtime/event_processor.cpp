@@ -7,6 +7,7 @@
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <arrow/util/key_value_metadata.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <numeric>
@@ -23,6 +24,15 @@ int64_t characters(std::string_view text) {
 
 std::shared_ptr<arrow::Buffer> buffer_of(std::vector<int32_t> values) {
   return arrow::Buffer::FromVector(std::move(values));
+}
+
+// Where the bytes of a METADATA column lie that are shown as text; null for the others.
+const Slice Event::* metadata_text(const ColumnSpec& column) {
+  const std::string& key = column.metadata_key;
+  if (key == "subject" || key == "topic") return &Event::subject;
+  if (key == "key" && column.type.arrow->id() != arrow::Type::BINARY) return &Event::key;
+  if (key == "headers") return &Event::headers;
+  return nullptr;
 }
 
 }  // namespace
@@ -119,6 +129,7 @@ Result<ProcessedEvents> EventProcessor::process_unwrapped(const EventBatch& batc
     weight_of_row_.resize(event_of_row_.size(), 1);
   }
   WEIR_ASSIGN(auto rows, source_rows(batch, decoded));
+  WEIR_ASSIGN(rows, refuse_bad_texts(std::move(rows), batch, out.errors));
   WEIR_ASSIGN(rows, apply_checks(std::move(rows), now_us, out.errors));
   auto events_failed = static_cast<int64_t>(out.errors.size());
   for (size_t i = 0; i < inserts_.size(); ++i) {
@@ -193,6 +204,34 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::source_rows(const Ev
   if (source_.changelog) std::iota(indexes.begin(), indexes.end(), 0);
   columns.push_back(std::make_shared<arrow::Int32Array>(count, buffer_of(std::move(indexes))));
   return arrow::RecordBatch::Make(source_.schema, count, std::move(columns));
+}
+
+// The formats see to the payload's texts; these come from the broker or the client beside it.
+Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::refuse_bad_texts(
+    std::shared_ptr<arrow::RecordBatch> rows, const EventBatch& batch, std::vector<ErrorRecord>& errors) {
+  std::vector<uint8_t> failed;
+  const int32_t* indexes = row_indexes(*rows);
+  for (const ColumnSpec& column : source_.metadata) {
+    const Slice Event::* text = metadata_text(column);
+    if (text == nullptr) continue;
+    for (int64_t i = 0; i < rows->num_rows(); ++i) {
+      const uint32_t event = event_of(indexes[i]);
+      const std::string_view bytes = batch.view(batch.events[event].*text);
+      if (simdjson::validate_utf8(bytes.data(), bytes.size())) continue;
+      if (failed.empty()) failed.resize(batch.events.size(), 0);
+      if (failed[event] != 0) continue;
+      failed[event] = 1;
+      ErrorRecord record;
+      record.event = event;
+      record.code = ErrorCode::invalid_utf8;
+      record.message = "METADATA '" + column.metadata_key + "' (column '" + column.name + "') is not UTF-8" +
+                       (column.metadata_key == "key" ? "; a column of type BYTES takes any bytes" : "");
+      errors.push_back(std::move(record));
+    }
+  }
+  if (failed.empty()) return rows;
+  std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.event < b.event; });
+  return without_failed(rows, failed);
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::apply_checks(

@@ -68,6 +68,9 @@ class EventProcessor {
   bool reads(size_t insert) const;
   Result<std::shared_ptr<arrow::RecordBatch>> source_rows(const EventBatch& batch,
                                                           const DecodedRows& decoded);
+  Result<std::shared_ptr<arrow::RecordBatch>> refuse_bad_texts(std::shared_ptr<arrow::RecordBatch> rows,
+                                                               const EventBatch& batch,
+                                                               std::vector<ErrorRecord>& errors);
   Result<std::shared_ptr<arrow::RecordBatch>> apply_checks(std::shared_ptr<arrow::RecordBatch> rows,
                                                            int64_t now_us, std::vector<ErrorRecord>& errors);
   Status run_insert(size_t index, const EventBatch& batch, const std::shared_ptr<arrow::RecordBatch>& rows,

@@ -56,6 +56,21 @@ def test_metadata(case, kafka, topic):
     assert second["k"] is None and second["h"] is None
 
 
+def test_a_key_that_is_no_text(case, kafka, topic):
+    kafka.create_topic(topic)
+    kafka.produce(topic, [{"value": event(1), "key": b"k1"}, {"value": event(2), "key": b"\xff\xfe"},
+                          {"value": event(3)}])
+    case.once(case.pipeline(table(kafka, topic), columns=f"{COLUMNS}, k STRING METADATA FROM 'key'"))
+    assert sorted((row["id"], row["k"]) for row in rows(case.lake)) == [(1, "k1"), (3, None)]
+    (error,) = case.error_rows()
+    assert error["code"] == "invalid_utf8" and "METADATA 'key'" in error["message"]
+    assert error["offset"] == 1 and error["payload"] == event(2)
+    lake = case.folder / "bytes"
+    case.once(case.pipeline(table(kafka, topic), columns=f"{COLUMNS}, k BYTES METADATA FROM 'key'", file="bytes.sql",
+                            lake=lake))
+    assert sorted((row["id"], row["k"]) for row in rows(lake)) == [(1, b"k1"), (2, b"\xff\xfe"), (3, None)]
+
+
 def test_start_modes(case, kafka, topic):
     kafka.create_topic(topic, 2)
     first_ms = int(time.time() * 1000) - 100_000  # retention removes what is old
