@@ -183,10 +183,24 @@ class ConfigReader {
         diagnostics_.error(name_place, "the stream '" + stream.name + "' is declared twice");
       }
     }
+    check_forwarded(stream.options);
     check_limits(stream.options);
     check_range(stream.options, "partitions", 1, kMostLogPartitions);
     check_size(stream.options, "segment", 64 << 10, int64_t{4} << 30);
     config.streams.push_back(std::move(stream));
+  }
+
+  // Tokens have no place beside events.
+  void check_forwarded(const Options& options) {
+    std::string names = options.string("forward-headers");
+    std::transform(names.begin(), names.end(), names.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    for (const std::string& name : split_list(names)) {
+      if (name != "authorization" && name != "proxy-authorization" && name != "cookie") continue;
+      diagnostics_.error(options.location("forward-headers"),
+                         "[[stream]]: option 'forward-headers': '" + name +
+                             "' holds a secret, which would be stored with each event");
+    }
   }
 
   void read_target(const toml::table& table, EdgeConfig& config) {

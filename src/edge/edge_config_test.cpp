@@ -76,6 +76,8 @@ TEST(EdgeConfig, ProblemsNameLineAndColumn) {
        "weir.toml:4:8: error: the stream 'a' is declared twice"},
       {"[[stream]]\nname = \"a\"\npartitions = 0\n", "expected 1 to 64"},
       {"[[stream]]\nname = \"a\"\ncontent = \"all\"\n", "expected one of 'json', 'any'"},
+      {"[[stream]]\nname = \"a\"\nforward-headers = \"traceparent, Authorization\"\n",
+       "weir.toml:3:19: error: [[stream]]: option 'forward-headers': 'authorization' holds a secret"},
       {"[[route]]\nto = \"disk:a\"\n", "weir.toml:2:6: error: found 'disk:a', expected log:STREAM"},
       {"[[route]]\nto = \"nats:main\"\n", "there is no [[target]] named 'main'"},
       {"[[route]]\nstream = \"a\"\n", "[[route]] needs the option 'to'"},

@@ -67,6 +67,8 @@ class RequestParser final : public http::basic_parser<true> {
   bool http11() const { return version_ == 11; }
   int hosts() const { return hosts_; }
   bool other_transfer_encoding() const { return other_transfer_encoding_; }
+  // Whether another server on the way could see another end of this request.
+  bool unclear_end() const { return lengths_ > 1 || odd_length_ || (version_ < 11 && transfer_encoding_); }
 
  private:
   void on_request_impl(http::verb, boost::beast::string_view method, boost::beast::string_view target,
@@ -87,8 +89,13 @@ class RequestParser final : public http::basic_parser<true> {
       return;
     }
     if (field == http::field::host) ++hosts_;
-    if (field == http::field::transfer_encoding && !equals_lower(view(value), "chunked")) {
-      other_transfer_encoding_ = true;
+    if (field == http::field::transfer_encoding) {
+      transfer_encoding_ = true;
+      if (!equals_lower(view(value), "chunked")) other_transfer_encoding_ = true;
+    }
+    if (field == http::field::content_length) {
+      ++lengths_;
+      if (value.find(',') != boost::beast::string_view::npos) odd_length_ = true;
     }
     auto& added = call_->head.headers.emplace_back();
     added.first.resize(name.size());
@@ -124,7 +131,10 @@ class RequestParser final : public http::basic_parser<true> {
   int version_ = 11;
   int hosts_ = 0;
   bool header_done_ = false;
+  bool transfer_encoding_ = false;
   bool other_transfer_encoding_ = false;
+  int lengths_ = 0;
+  bool odd_length_ = false;
 };
 
 class SessionBase {
@@ -359,8 +369,14 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     head.remote = remote_;
     keep_alive_ = parser_->keep_alive();
     head_only_ = head.method == "HEAD";
+    // Where such a request ends is not known: nothing behind it is looked at.
     if (parser_->other_transfer_encoding()) {
-      return refused(problem(501, "Not implemented", "the only transfer encoding taken is chunked"));
+      refuse(problem(501, "Not implemented", "the only transfer encoding taken is chunked"));
+      return false;
+    }
+    if (parser_->unclear_end()) {
+      refuse(problem(400, "Bad request", "one Content-Length, or Transfer-Encoding of HTTP/1.1, is taken"));
+      return false;
     }
     if (parser_->http11() && parser_->hosts() != 1) {
       return refused(problem(400, "Bad request", "HTTP/1.1 needs one Host field"));
@@ -495,9 +511,9 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
   Phase phase_ = Phase::idle;
   bool keep_alive_ = false;
   bool head_only_ = false;
-  bool refused_ = false;  // before it was read whole
+  bool refused_ = false;     // before it was read whole
   bool continuing_ = false;  // "100 Continue" is being written
-  bool reading_ = false;  // into buffer_, which must stay where it is
+  bool reading_ = false;     // into buffer_, which must stay where it is
   int64_t max_body_ = 0;
   int64_t held_ = 0;  // this request's share of held_bytes
   const HttpRoute* route_ = nullptr;

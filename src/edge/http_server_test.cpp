@@ -180,6 +180,41 @@ TEST(HttpServer, RefusesWhatIsNoRequest) {
   EXPECT_EQ(status_of(exchange(server->port(), post("/echo", "still there"))), 200);
 }
 
+// Each carries a second request, for which another server on the way could take it.
+TEST(HttpServer, ARequestWithoutAClearEndEndsTheConnection) {
+  auto server = start({echo()});
+  const std::string hidden = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nsly";
+  for (const char* fields :
+       {"Transfer-Encoding: xchunked\r\n\r\n", "Transfer-Encoding: chunked, identity\r\n\r\n",
+        "Transfer-Encoding: identity\r\n\r\n", "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding:\r\n\r\n", "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
+        "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", "Content-Length: 1,1\r\n\r\nx"}) {
+    Socket socket(server->port());
+    socket.send("POST /echo HTTP/1.1\r\nHost: x\r\n" + std::string(fields) + hidden);
+    socket.half_close();
+    const std::string answers = socket.rest();
+    EXPECT_TRUE(status_of(answers) == 400 || status_of(answers) == 501) << fields << answers;
+    EXPECT_EQ(answers.find("HTTP/1.1", 1), std::string::npos) << fields << answers;
+  }
+  Socket old(server->port());
+  old.send("POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" +
+           hidden);
+  old.half_close();
+  EXPECT_EQ(old.rest().find("sly"), std::string::npos);
+}
+
+TEST(HttpServer, AdmitsBeforeTheRoute) {
+  HttpServerSettings settings;
+  settings.admit = [](const HttpHead& head) -> std::optional<HttpAnswer> {
+    if (head.header("host") == "x") return std::nullopt;
+    return problem(403, "No", "not here");
+  };
+  auto server = start({echo()}, settings);
+  EXPECT_EQ(status_of(exchange(server->port(), "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n")), 200);
+  EXPECT_EQ(status_of(exchange(server->port(), "GET /echo HTTP/1.1\r\nHost: y\r\n\r\n")), 403);
+  EXPECT_EQ(status_of(exchange(server->port(), "GET /nothing HTTP/1.1\r\nHost: y\r\n\r\n")), 403);
+}
+
 TEST(HttpServer, PathTricks) {
   auto server = start({echo()});
   for (const char* path :

@@ -10,9 +10,9 @@
 #include "edge/content_encoding.h"
 #include "edge/edge_targets.h"
 #include "edge/http_head.h"
-#include "formats/json_text.h"
 #include "edge/router.h"
 #include "edge/stream_state.h"
+#include "formats/json_text.h"
 #include "log/log_format.h"
 
 namespace weir {
@@ -197,12 +197,13 @@ class EdgeIngest final : public Ingest {
     StreamState& state = core_->states.find(stream);
     const bool open = state.tokens.empty() && !settings_.tokens_needed;
     if (!open && (state.tokens.empty() || !state.tokens.admit(head.header("authorization")))) {
-      HttpAnswer answer =
-          problem(401, "Unauthorized", "this stream takes events with a bearer token of its own");
+      HttpAnswer answer = problem(401, "Unauthorized", "this stream takes events with a bearer token only");
       answer.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"weir\"");
       return answer;
     }
     if (head.method != "POST") return method_not_allowed("POST");
+    if (auto refused = twice(head)) return refused;
+    if (!is_utf8(head.header("weir-key"))) return problem(400, "Bad Weir-Key", "a Weir-Key is UTF-8");
     for (const auto& [name, value] : head.headers) {
       if (name != "idempotency-key") continue;
       const bool printable =
@@ -211,6 +212,16 @@ class EdgeIngest final : public Ingest {
         return problem(400, "Bad Idempotency-Key",
                        "an Idempotency-Key has 1 to 200 printable ASCII characters");
       }
+    }
+    return std::nullopt;
+  }
+
+  // Which of both is meant, nobody knows.
+  static std::optional<HttpAnswer> twice(const HttpHead& head) {
+    for (const std::string_view once : {"idempotency-key", "weir-key", "content-type", "content-encoding"}) {
+      const auto is_it = [&](const auto& header) { return header.first == once; };
+      if (std::count_if(head.headers.begin(), head.headers.end(), is_it) < 2) continue;
+      return problem(400, "Bad request", "the header '" + std::string(once) + "' is there twice");
     }
     return std::nullopt;
   }

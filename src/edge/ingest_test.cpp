@@ -158,6 +158,17 @@ TEST_F(IngestTest, TokensOfStreamsAndServer) {
   EXPECT_EQ(post("unknown", "1").status, 401);
 }
 
+TEST_F(IngestTest, HeadersThatSayTwoThingsOrNothing) {
+  using Each = std::pair<std::string, std::string>;
+  for (const char* name : {"idempotency-key", "weir-key", "content-encoding", "content-type"}) {
+    const HttpAnswer answer = post("a", "1", {Each{name, "identity"}, Each{name, "identity"}});
+    EXPECT_EQ(answer.status, 400) << name;
+    EXPECT_NE(answer.body.find(name), std::string::npos) << answer.body;
+  }
+  EXPECT_EQ(post("a", "1", {{"weir-key", "\xff"}}).status, 400);
+  EXPECT_EQ(post("a", "1", {{"weir-key", "\xc3\xa4"}}).status, 200);
+}
+
 TEST_F(IngestTest, BeyondLoopbackNothingIsOpen) {
   configure("[[stream]]\nname = \"a\"\ntokens = \"stream-token\"\n", {true});
   EXPECT_EQ(post("unknown", "1", {{"authorization", "Bearer stream-token"}}).status, 401);

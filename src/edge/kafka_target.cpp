@@ -276,8 +276,8 @@ void KafkaBroker::delivered(const rd_kafka_message_t& message) {
   char words[256];
   if (rd_kafka_fatal_error(client_->get(), words, sizeof words) != RD_KAFKA_RESP_ERR_NO_ERROR) fatal_ = true;
   const std::string topic = rd_kafka_topic_name(message.rkt);
-  Status status = client_->failure("cannot write to topic '" + topic + "'", message.err,
-                                   rd_kafka_message_errstr(&message));
+  // Never rd_kafka_message_errstr(): of a report, it is the event's own payload, without an end.
+  Status status = client_->failure("cannot write to topic '" + topic + "'", message.err);
   const bool too_large = message.err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
                          message.err == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
                          message.err == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;

@@ -12,6 +12,7 @@
 #include "formats/json_text.h"
 #include "log/log_format.h"
 #include "server/registry_api.h"
+#include "server/request_origin.h"
 #include "server/unrouted.h"
 
 namespace weir {
@@ -19,11 +20,6 @@ namespace {
 
 constexpr auto kStep = std::chrono::milliseconds(50);
 constexpr int64_t kRetainPeriodNs = 3'000'000'000;
-
-bool is_loopback(const std::string& host) {
-  const bool numeric = host.find_first_not_of("0123456789.") == std::string::npos;
-  return host == "localhost" || host == "::1" || (numeric && host.starts_with("127."));
-}
 
 // A flood of connections must not take the files that the log needs.
 int connections_within_limits(int wanted) {
@@ -56,29 +52,17 @@ HttpServerSettings server_settings(const EdgeConfig& config, const ListenAddress
   return settings;
 }
 
-HttpAnswer unauthorized() {
-  HttpAnswer refused = problem(401, "Unauthorized", "this page needs a bearer token of the server");
-  refused.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"weir\"");
-  return refused;
-}
+using Admit = std::function<std::optional<HttpAnswer>(const HttpHead&)>;
 
-// Nothing, or the answer to who has no token of the server.
-std::optional<HttpAnswer> server_token(const HttpHead& head, const BearerTokens& tokens) {
-  if (tokens.admit(head.header("authorization"))) return std::nullopt;
-  HttpAnswer refused = problem(401, "Unauthorized", "this needs a bearer token of the server");
-  refused.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"weir\"");
-  return refused;
-}
-
-// A page that is read with GET, by those who have a token of the server.
-HttpRoute page(std::string path, const BearerTokens* tokens, std::function<HttpAnswer()> answer) {
+// A page that is read with GET, by those whom `admit` lets in.
+HttpRoute page(std::string path, Admit admit, std::function<HttpAnswer()> answer) {
   HttpRoute route;
   route.prefix = path;
   route.max_body_bytes = 0;
-  route.admit = [path, tokens](const HttpHead& head) -> std::optional<HttpAnswer> {
+  route.admit = [path, admit = std::move(admit)](const HttpHead& head) -> std::optional<HttpAnswer> {
     if (head.path != path) return problem(404, "Not found", "there is nothing at " + head.path);
     if (head.method != "GET" && head.method != "HEAD") return method_not_allowed("GET, HEAD");
-    return tokens == nullptr ? std::nullopt : server_token(head, *tokens);
+    return admit == nullptr ? std::nullopt : admit(head);
   };
   route.handle = [answer = std::move(answer)](std::shared_ptr<const HttpCall>, HttpRespond respond) {
     respond(answer());
@@ -112,24 +96,17 @@ class Server final : public EdgeServer {
     ingest_ = Ingest::create(config_, *targets_, clock_, {!address_.loopback});
     std::vector<HttpRoute> routes;
     routes.push_back(ingest_->route());
-    routes.push_back(registry_->route());
-    routes.push_back(unrouted_replay_route(
-        config_, *targets_, clock_, [this](const HttpHead& head) -> std::optional<HttpAnswer> {
-          // It changes something: without a token it is never open to other machines.
-          if (address_.loopback || !tokens_.empty()) return server_token(head, tokens_);
-          return problem(403, "Forbidden", "set tokens in [server] to replay from another machine");
-        }));
+    routes.push_back(registry_route());
+    const Admit with_token = [this](const HttpHead& head) { return server_token(head); };
+    routes.push_back(unrouted_replay_route(config_, *targets_, clock_, with_token));
     routes.push_back(page("/healthz", nullptr, [] { return text("ok\n"); }));
-    routes.push_back(page("/metrics", &tokens_, [this] { return metrics(); }));
-    routes.push_back(page("/v1/streams", &tokens_, [this] { return streams(); }));
-    routes.push_back(unrouted_replay_route(
-        config_, *targets_, clock_, [this](const HttpHead& head) -> std::optional<HttpAnswer> {
-          // Unlike a page, never open to other machines.
-          const bool free = tokens_.empty() && address_.loopback;
-          if (free || (!tokens_.empty() && tokens_.admit(head.header("authorization")))) return std::nullopt;
-          return unauthorized();
-        }));
-    WEIR_ASSIGN(http_, HttpServer::start(server_settings(config_, address_), std::move(routes)));
+    routes.push_back(page("/metrics", with_token, [this] { return metrics(); }));
+    routes.push_back(page("/v1/streams", with_token, [this] { return streams(); }));
+    HttpServerSettings settings = server_settings(config_, address_);
+    if (address_.loopback && tokens_.empty()) {
+      settings.admit = [this](const HttpHead& head) { return refuse_foreign(head, address_.host); };
+    }
+    WEIR_ASSIGN(http_, HttpServer::start(std::move(settings), std::move(routes)));
     return {};
   }
 
@@ -154,6 +131,34 @@ class Server final : public EdgeServer {
   }
 
  private:
+  // What belongs to the server, and not to a stream, is open only where nothing at all asks for a token, and
+  // only to this machine.
+  std::optional<HttpAnswer> closed() const {
+    if (!tokens_.empty()) return std::nullopt;
+    const bool streams_ask = std::any_of(config_.streams.begin(), config_.streams.end(),
+                                         [](const EdgeStream& stream) { return !stream.tokens.empty(); });
+    if (address_.loopback && !streams_ask) return std::nullopt;
+    return problem(403, "Forbidden", "this needs a bearer token of the server: set tokens in [server]");
+  }
+
+  // Nothing, or the answer to who has no token of the server.
+  std::optional<HttpAnswer> server_token(const HttpHead& head) const {
+    if (auto refused = closed()) return refused;
+    if (tokens_.admit(head.header("authorization"))) return std::nullopt;
+    HttpAnswer refused = problem(401, "Unauthorized", "this needs a bearer token of the server");
+    refused.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"weir\"");
+    return refused;
+  }
+
+  HttpRoute registry_route() {
+    HttpRoute route = registry_->route();
+    route.admit = [this, own = std::move(route.admit)](const HttpHead& head) {
+      auto refused = closed();
+      return refused ? refused : own(head);
+    };
+    return route;
+  }
+
   static HttpAnswer text(std::string body) {
     HttpAnswer answer;
     answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -214,6 +219,11 @@ class Server final : public EdgeServer {
 
 }  // namespace
 
+bool is_loopback_host(const std::string& host) {
+  const bool numeric = host.find_first_not_of("0123456789.") == std::string::npos;
+  return host == "localhost" || host == "::1" || (numeric && host.starts_with("127."));
+}
+
 Result<ListenAddress> parse_listen_address(const std::string& text) {
   const Status unusable = Status::invalid("option 'listen': found '" + text +
                                           "', expected an address and a port, such as '127.0.0.1:7080'");
@@ -232,7 +242,7 @@ Result<ListenAddress> parse_listen_address(const std::string& text) {
   }
   address.port = std::stoi(port);
   if (address.port > 65535 || address.host.empty()) return unusable;
-  address.loopback = is_loopback(address.host);
+  address.loopback = is_loopback_host(address.host);
   return address;
 }
 

@@ -20,6 +20,9 @@ struct ListenAddress {
 };
 Result<ListenAddress> parse_listen_address(const std::string& text);
 
+// "localhost", "::1", "127.…".
+bool is_loopback_host(const std::string& host);
+
 // invalid, in words, when the listener is reached from beyond this machine and something is open to
 // everybody.
 Status check_exposure(const EdgeConfig& config, const ListenAddress& address);

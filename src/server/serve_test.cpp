@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "base/environment.h"
+#include "clients/http_client.h"
+
 namespace weir {
 namespace {
 
@@ -44,6 +49,43 @@ TEST(Serve, BeyondLoopbackEveryStreamNeedsAToken) {
   EXPECT_FALSE(exposed(open + "[[stream]]\nname = \"a\"\ntokens = [\"stream-token\"]\n"));
   EXPECT_TRUE(
       exposed(open + "[[stream]]\nname = \"a\"\ntokens = [\"stream-token\"]\n[[stream]]\nname = \"b\"\n"));
+}
+
+// Also on loopback: a proxy may stand before it.
+TEST(Serve, TokensOfStreamsAloneCloseWhatIsTheServers) {
+  const std::string folder = std::filesystem::temp_directory_path() / ("weir-serve-" + random_hex_id());
+  auto client = open_http_client({});
+  ASSERT_TRUE(client.ok());
+  for (const char* tokens : {"", "[[stream]]\nname = \"a\"\ntokens = [\"stream-token\"]\n"}) {
+    for (const char* host : {"127.0.0.1", "0.0.0.0"}) {
+      if (*tokens == 0 && std::string(host) == "0.0.0.0") continue;  // does not start
+      Diagnostics diagnostics;
+      const EdgeConfig config =
+          parse_edge_config("weir.toml",
+                            "[server]\nlisten = \"" + std::string(host) + ":0\"\ndata = \"" + folder +
+                                "\"\nerror-lake.path = \"" + folder + "/errors\"\n" + tokens,
+                            diagnostics);
+      ASSERT_FALSE(diagnostics.has_errors()) << diagnostics.status().message();
+      auto server = EdgeServer::start(config, Clock::real(), [](const std::string&) {});
+      ASSERT_TRUE(server.ok()) << server.status().message();
+      const std::string url = (*server)->url();
+      const auto status = [&](const char* path, const char* method = "GET") {
+        HttpRequest request;
+        request.method = method;
+        request.url = "http://127.0.0.1" + url.substr(url.rfind(':')) + path;
+        request.headers = {{"Authorization", "Bearer stream-token"}};
+        auto answer = (*client)->send(request);
+        return answer.ok() ? answer->status : 0;
+      };
+      EXPECT_EQ(status("/healthz"), 200);
+      for (const char* path : {"/metrics", "/v1/streams", "/registry/subjects"}) {
+        EXPECT_EQ(status(path), *tokens == 0 ? 200 : 403) << path << " on " << host;
+      }
+      EXPECT_EQ(status("/registry/subjects/a", "DELETE"), *tokens == 0 ? 404 : 403);
+      EXPECT_EQ(status("/v1/unrouted/replay", "POST") == 403, *tokens != 0);
+    }
+  }
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <arrow/record_batch.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -28,8 +29,9 @@ constexpr milliseconds kLongestPause{30'000};
 // The log's stream into the error table. One thread.
 class Move {
  public:
-  Move(const UnroutedSettings& settings, const Clock& clock)
-      : settings_(settings), clock_(clock), plan_(edge_error_plan(settings)) {}
+  // `stop` outlives it.
+  Move(const UnroutedSettings& settings, const Clock& clock, const std::atomic<bool>& stop)
+      : settings_(settings), clock_(clock), stop_(stop), plan_(edge_error_plan(settings)) {}
 
   // Everything that is durable in the log. After a failure, a new Move begins from the table.
   Status run() {
@@ -80,12 +82,13 @@ class Move {
     }
     WEIR_TRY(open_tables());
     WEIR_TRY(open_reader(app_id, partition));
-    while (true) {
+    while (!stop_) {
       WEIR_ASSIGN(EventBatch batch, readers_[partition]->read(kBatchEvents, kBatchBytes));
       if (batch.next <= batch.from) return {};
       if (!batch.events.empty()) WEIR_TRY(commit(place, app_id, batch));
       WEIR_TRY(mark_log_reader(settings_.log_folder, kUnroutedStream, kReader, partition, batch.next));
     }
+    return {};
   }
 
   Status commit(const std::string& place, const std::string& app_id, EventBatch& batch) {
@@ -115,6 +118,7 @@ class Move {
 
   const UnroutedSettings& settings_;
   const Clock& clock_;
+  const std::atomic<bool>& stop_;
   std::unique_ptr<PipelinePlan> plan_;
   std::unique_ptr<Sink> errors_;
   std::map<std::string, int64_t> stands_;
@@ -142,7 +146,7 @@ class MoverThread final : public UnroutedMover {
     milliseconds pause = kInterval;
     std::string said;
     while (wait(pause)) {
-      if (move == nullptr) move = std::make_unique<Move>(settings_, clock_);
+      if (move == nullptr) move = std::make_unique<Move>(settings_, clock_, stopping_);
       const Status status = move->run();
       if (status.ok()) {
         pause = kInterval;
@@ -160,14 +164,14 @@ class MoverThread final : public UnroutedMover {
 
   bool wait(milliseconds pause) {
     std::unique_lock lock(mutex_);
-    return !changed_.wait_for(lock, pause, [this] { return stopping_; });
+    return !changed_.wait_for(lock, pause, [this] { return stopping_.load(); });
   }
 
   const UnroutedSettings settings_;
   const Clock& clock_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 
@@ -186,7 +190,8 @@ std::unique_ptr<UnroutedMover> UnroutedMover::start(UnroutedSettings settings, c
 }
 
 Status move_unrouted(const UnroutedSettings& settings, const Clock& clock) {
-  return Move(settings, clock).run();
+  const std::atomic<bool> stop{false};
+  return Move(settings, clock, stop).run();
 }
 
 std::unique_ptr<PipelinePlan> edge_error_plan(const UnroutedSettings& settings) {

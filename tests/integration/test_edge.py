@@ -65,7 +65,7 @@ def raw(edge, *parts, half_close=False):
 
 
 def head(path="/v1/events/orders", *lines):
-    lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", *lines, "", ""]
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json", *lines, "", ""]
     return "\r\n".join(lines).encode()
 
 

@@ -1,5 +1,6 @@
 """Events posted to `weir serve`, routed to JetStream, Kafka and the log; and those that no route takes."""
 
+import asyncio
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from case import rows, with_jetstream
 from edge import Edge
+from nats import connect
 
 EVENTS = b'{"n":1}\n{"n":2}\n{"n":3}\n'
 
@@ -134,6 +136,38 @@ def test_a_cloud_event_that_comes_twice_is_stored_once_by_jetstream(edge, shared
     assert len(stored(shared_nats.url, stream)) == 2
 
 
+def test_a_cloud_event_in_two_streams_is_two_events(edge, shared_nats, stream):
+    make_stream(shared_nats.url, stream)
+    server = edge(nats_target(shared_nats.url, stream) + route("nats:n"))
+    for name in ("orders", "audit"):
+        status, answer = server.post(name, {"n": 1}, **of_type("x", id="7"))
+        assert (status, answer["repeated"]) == (200, False)
+    assert len(stored(shared_nats.url, stream)) == 2
+
+
+def test_another_service_that_answers_settles_nothing(edge, shared_nats, stream):
+    make_stream(shared_nats.url, stream)
+    server = edge(nats_target(shared_nats.url, stream, "in") + route("nats:n"))
+    answers = [b'{"error":"nope"}', b'{"seq":"1"}', b'{"error":{"err_code":"x"}', b'{"ok":true}', b"pong", b"[]"]
+
+    async def posts():
+        connection = await connect(shared_nats.url)
+
+        async def answer(message):
+            for each in answers:
+                await connection.publish(message.reply, each)
+
+        await connection.subscribe(f"{stream}.in", cb=answer)
+        await connection.flush()
+        loop = asyncio.get_running_loop()
+        done = [await loop.run_in_executor(None, lambda: server.post("a", {"n": 1})) for _ in range(5)]
+        await connection.close()
+        return done
+
+    assert [status for status, _ in asyncio.run(posts())] == [200] * 5
+    assert len(stored(shared_nats.url, stream)) == 5
+
+
 @pytest.mark.parametrize("point", ["edge.after_begun:1", "edge.before_done:1"])
 def test_killed_in_the_middle_of_a_request(weir, tmp_path, shared_nats, stream, point, monkeypatch):
     make_stream(shared_nats.url, stream)
@@ -211,7 +245,7 @@ def test_what_the_broker_refuses_says_why(edge, shared_nats, kafka, stream, topi
     status, answer = server.post("n", {"text": "x" * 200})
     assert status == 413 and "message size exceeds" in answer["detail"]
     status, answer = server.post("k", {"n": 1}, Idempotency_Key="k")
-    assert status == 503 and topic in answer["detail"]
+    assert status == 503 and topic in answer["detail"] and '"n"' not in answer["detail"]
     kafka.create_topic(topic)
     assert eventually(lambda: server.post("k", {"n": 1}, Idempotency_Key="k")[0] == 200)
     assert [json.loads(value) for value in kafka.values(topic)] == [{"n": 1}]

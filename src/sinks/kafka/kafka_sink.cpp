@@ -148,7 +148,8 @@ void KafkaSink::delivered(const rd_kafka_message_t& message) {
   if (open_.count(place->batch) == 0) return;  // of a run that was given up
   const std::string topic = rd_kafka_topic_name(message.rkt);
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const std::string words = rd_kafka_message_errstr(&message);
+    // Never rd_kafka_message_errstr(): of a report, it is the row's own payload, without an end.
+    const std::string words = rd_kafka_err2str(message.err);
     const bool row_at_fault =
         is_about_the_row(message.err) || (topic_.empty() && is_about_the_topic(message.err));
     if (row_at_fault && alone_) {
