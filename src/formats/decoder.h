@@ -50,6 +50,9 @@ struct FormatContext {
   // The columns were made by describe(): a newer version of the schema in the subject is worth
   // schema_changed.
   bool columns_described = false;
+  // What describe() said then: the CHECKs, and the schema as messages name it ("orders-value version 2").
+  std::vector<CheckSpec> described_checks;
+  std::string described_by;
 };
 
 // What a format's own schema says about a table.

@@ -179,6 +179,7 @@ class Planner {
     for (CheckSpec& check : described->checks) check.location = table.location;
     table.columns.insert(table.columns.begin(), described->columns.begin(), described->columns.end());
     table.checks.insert(table.checks.begin(), described->checks.begin(), described->checks.end());
+    source.described_checks = described->checks;
     source.schema_name = described->schema_name;
     source.schema_version = described->schema_version;
     return true;
@@ -556,6 +557,9 @@ FormatContext SourcePlan::format_context() const {
   context.options = &options;
   context.schemas = schemas;
   context.columns_described = columns_described && follows_schema;
+  context.described_checks = described_checks;
+  context.described_by = schema_name;
+  if (schema_version > 0) context.described_by += " version " + std::to_string(schema_version);
   if (format->uses_registry) {
     context.subject = options.string("schema-registry.subject");
     for (const char* log : {"topic", "stream"}) {

@@ -36,6 +36,7 @@ struct SourcePlan {
   std::string schema_name;                // of the columns, where the format described them; else ""
   int32_t schema_version = 0;
   bool columns_described = false;
+  std::vector<CheckSpec> described_checks;
   bool follows_schema = true;  // a later version is worth planning anew, where the columns were described
   bool changelog = false;  // its rows carry weights
 

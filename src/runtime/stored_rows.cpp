@@ -12,6 +12,21 @@
 #include "sinks/sink.h"
 
 namespace weir {
+namespace {
+
+// Rows as JSON need none.
+class NoSchemas final : public SchemaLookup {
+ public:
+  Result<std::string> file(const std::string&) override { return none(); }
+  Result<SchemaPointer> by_id(int32_t) override { return none(); }
+  Result<SchemaPointer> latest(const std::string&) override { return none(); }
+  Result<SchemaPointer> version(const std::string&, int32_t) override { return none(); }
+
+ private:
+  static Status none() { return Status::internal("the rows of a sink have no schema of their own"); }
+};
+
+}  // namespace
 
 Result<std::unique_ptr<StoredRows>> StoredRows::create(const SinkPlan& sink) {
   std::vector<ColumnSpec> columns;
@@ -38,7 +53,11 @@ Result<std::unique_ptr<StoredRows>> StoredRows::create(const SinkPlan& sink) {
   values["json.max-size"].text = "1 gb";  // the row was made here, from an event that was within its bounds
   values["json.max-depth"].text = "1024";
   const Options options(json.options, std::move(values));
-  WEIR_ASSIGN(auto decoder, json.create({std::move(columns), &options}));
+  FormatContext context;
+  context.columns = std::move(columns);
+  context.options = &options;
+  context.schemas = std::make_shared<NoSchemas>();
+  WEIR_ASSIGN(auto decoder, json.create(context));
   return std::unique_ptr<StoredRows>(new StoredRows(sink, std::move(decoder)));
 }
 

@@ -234,8 +234,9 @@ bool AvroDecoder::confluent(std::string_view payload, ErrorRecord& error) {
       return false;
     }
     // An unknown id is asked for again: it may be registered by then.
-    last_id_ = (*writer)->code == ErrorCode::unknown_schema ? -1 : id;
     last_writer_ = std::move(*writer);
+    last_id_ = id;
+    if (last_writer_->code == ErrorCode::unknown_schema) last_id_.reset();
   }
   const auto* begin = reinterpret_cast<const uint8_t*>(payload.data());
   return single(*last_writer_, begin + kRegistryFrameBytes, begin + payload.size(), error);
@@ -313,7 +314,7 @@ Result<DecodedRows> AvroDecoder::decode(const EventBatch& batch, size_t begin, s
   result.event_of_row.reserve(end - begin);
   for (const int32_t id : look_again_) {
     by_id_.erase(id);
-    last_id_ = -1;
+    last_id_.reset();
   }
   look_again_.clear();
   row_ = 0;

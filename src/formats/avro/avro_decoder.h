@@ -96,7 +96,7 @@ class AvroDecoder final : public Decoder {
   std::unordered_map<int32_t, WriterHandle> by_id_;
   std::map<std::string, WriterHandle, std::less<>> by_text_;
   std::vector<int32_t> look_again_;  // ids that may mean a change: not remembered beyond a batch
-  int32_t last_id_ = -1;
+  std::optional<int32_t> last_id_;
   WriterHandle last_writer_;
 
   Walk walk_;

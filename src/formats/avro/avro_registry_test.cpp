@@ -53,6 +53,21 @@ TEST(AvroConfluent, ARegistryThatIsAwayStopsOnlyWhatIsNew) {
   EXPECT_EQ(decode_status(table, framed(8, zigzag(1))).code(), Code::unavailable);
 }
 
+TEST(AvroConfluent, NoIdIsTakenForAnother) {
+  Table table(kConfluent);
+  table.lookup->add("s-value", 7, kOne);
+  ASSERT_TRUE(table.describe().ok());
+  ASSERT_EQ(table.row(framed(7, zigzag(1))), "1");
+  for (int batch = 0; batch < 2; ++batch) {
+    const DecodedRows decoded =
+        table.decode({framed(-1, zigzag(1)), framed(7, zigzag(3)), framed(10, ""), framed(-1, zigzag(1))});
+    EXPECT_EQ(decoded.event_of_row, (std::vector<uint32_t>{1}));
+    ASSERT_EQ(decoded.errors.size(), 3u);
+    EXPECT_EQ(decoded.errors[2].code, ErrorCode::unknown_schema);
+    EXPECT_EQ(decoded.errors[2].message.find("id 10"), std::string::npos) << decoded.errors[2].message;
+  }
+}
+
 TEST(AvroConfluent, DescribedColumnsFollowANewVersionOnce) {
   Table table(kConfluent);
   table.lookup->add("s-value", 7, kOne);

@@ -35,12 +35,13 @@ ConfluentFrame::ConfluentFrame(const FormatContext& context, bool ignore_unsuppo
       subject_(context.subject),
       columns_(context.columns),
       described_(context.columns_described),
-      ignore_unsupported_(ignore_unsupported) {
-  if (!described_) return;
-  // A registry that is away now costs only this: CHECKs that change alone are not noticed.
-  auto planned = describe_latest(*schemas_, subject_, ignore_unsupported_);
-  checks_known_ = planned.ok();
-  if (planned.ok()) checks_ = texts_of(planned->checks);
+      ignore_unsupported_(ignore_unsupported),
+      checks_(texts_of(context.described_checks)),
+      described_by_(context.described_by) {}
+
+std::string ConfluentFrame::versions() const {
+  return " (written with " + last_label_ +
+         (described_ ? "; the columns are those of " + described_by_ + ")" : ")");
 }
 
 Result<bool> ConfluentFrame::take_off(std::string_view& payload, ErrorRecord& error) {
@@ -64,6 +65,7 @@ Result<bool> ConfluentFrame::take_off(std::string_view& payload, ErrorRecord& er
   }
   if (known->second.good) {
     last_good_ = id;
+    last_label_ = known->second.label;
     return true;
   }
   error.code = known->second.code;
@@ -86,6 +88,7 @@ Result<ConfluentFrame::Verdict> ConfluentFrame::judge(int32_t id) {
     verdict.message = *std::move(problem);
     return verdict;
   }
+  verdict.label = (*registered)->label();
   WEIR_TRY(look_for_change(**registered));
   return verdict;
 }
@@ -100,7 +103,7 @@ Status ConfluentFrame::look_for_change(const RegisteredSchema& written) {
   if (!table.ok()) return {};
   const auto added = added_columns(columns_, table->columns);
   if (!added) return {};
-  const bool other_checks = checks_known_ && texts_of(table->checks) != checks_;
+  const bool other_checks = texts_of(table->checks) != checks_;
   if (added->empty() && !other_checks) return {};
   return Status(Code::schema_changed, "an event came with " + written.label() + "; " + (*latest)->label() +
                                           (added->empty() ? " has other CHECKs" : " adds " + *added));

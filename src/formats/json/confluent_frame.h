@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,10 +22,14 @@ class ConfluentFrame {
   // Takes the frame off `payload`. False: `error` has code and message (malformed, unknown_schema,
   // incompatible_schema). unavailable: the registry did not answer. schema_changed: see FormatContext.
   Result<bool> take_off(std::string_view& payload, ErrorRecord& error);
+  // Behind the message of an event whose document does not fit: what it was written with, and what the
+  // columns are of.
+  std::string versions() const;
 
  private:
   struct Verdict {
     bool good = true;
+    std::string label;  // of the schema
     ErrorCode code = ErrorCode::unknown_schema;
     std::string message;
   };
@@ -37,10 +42,11 @@ class ConfluentFrame {
   std::vector<ColumnSpec> columns_;
   bool described_;
   bool ignore_unsupported_;
-  bool checks_known_ = false;
   std::vector<std::string> checks_;  // that the table was planned with
   std::unordered_map<int32_t, Verdict> verdicts_;
-  int32_t last_good_ = -1;
+  std::string described_by_;
+  std::optional<int32_t> last_good_;
+  std::string last_label_;
 };
 
 // The columns of the subject's newest version.

@@ -65,6 +65,8 @@ struct Table {
     if (!table.ok()) return table.status();
     context.columns = table->columns;
     checks = table->checks.size();
+    context.described_checks = table->checks;
+    context.described_by = table->schema_name + " version " + std::to_string(table->schema_version);
     return create();
   }
   Status create() {
@@ -97,6 +99,9 @@ TEST(ConfluentJson, ColumnsOfTheSubject) {
   ASSERT_EQ(decoded->errors.size(), 4u);
   EXPECT_EQ(decoded->errors[0].code, ErrorCode::wrong_type);
   EXPECT_EQ(decoded->errors[0].byte, 11);
+  const std::string versions =
+      " (written with orders-value version 1 (id 7); the columns are those of orders-value version 1)";
+  EXPECT_TRUE(decoded->errors[0].message.ends_with(versions)) << decoded->errors[0].message;
   EXPECT_EQ(decoded->errors[1].code, ErrorCode::malformed);
   EXPECT_EQ(decoded->errors[1].message,
             "no Confluent framing: expected a zero byte and a schema's id, found the byte 0x7b");
@@ -150,6 +155,42 @@ TEST(ConfluentJson, ANewVersionPlansAnew) {
   ASSERT_TRUE(table.describe().ok());
   EXPECT_EQ(table.checks, 1u);
   EXPECT_TRUE(table.decode({framed(9, R"({"id":9})")}).ok());
+}
+
+TEST(ConfluentJson, ChecksAreComparedWithThoseThatWerePlanned) {
+  Table table;
+  table.schemas->add(7, 1, kFirst);
+  ASSERT_TRUE(table.describe().ok());
+  // It comes between planning and the decoder.
+  table.schemas->add(8, 2, R"({"properties":{"id":{"type":"integer","minimum":5}},"required":["id"]})");
+  ASSERT_TRUE(table.create().ok());
+  EXPECT_EQ(table.decode({framed(8, R"({"id":9})")}).status().code(), Code::schema_changed);
+}
+
+TEST(ConfluentJson, AnEventOfAnIncompatibleVersionNamesBothVersions) {
+  Table table;
+  table.schemas->add(7, 1, kFirst);
+  ASSERT_TRUE(table.describe().ok());
+  table.schemas->add(8, 2, R"({"properties":{"id":{"type":"string"}},"required":["id"]})");
+  const auto decoded = table.decode({framed(8, R"({"id":"x"})"), framed(7, R"({"id":1})")});
+  ASSERT_TRUE(decoded.ok());
+  ASSERT_EQ(decoded->errors.size(), 1u);
+  EXPECT_EQ(decoded->errors[0].code, ErrorCode::wrong_type);
+  EXPECT_TRUE(decoded->errors[0].message.ends_with(
+      " (written with orders-value version 2 (id 8); the columns are those of orders-value version 1)"))
+      << decoded->errors[0].message;
+}
+
+TEST(ConfluentJson, NoIdIsTakenForAnother) {
+  Table table;
+  table.schemas->add(7, 1, kFirst);
+  ASSERT_TRUE(table.describe().ok());
+  const auto decoded =
+      table.decode({framed(-1, R"({"id":1})"), framed(7, R"({"id":1})"), framed(-1, R"({"id":1})")});
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->event_of_row, (std::vector<uint32_t>{1}));
+  ASSERT_EQ(decoded->errors.size(), 2u);
+  EXPECT_EQ(decoded->errors[0].code, ErrorCode::unknown_schema);
 }
 
 TEST(ConfluentJson, DeclaredColumnsStay) {

@@ -53,7 +53,10 @@ Result<DecodedRows> JsonDecoder::decode(const EventBatch& batch, size_t begin, s
       WEIR_ASSIGN(read, frame_->take_off(payload, error));
       const bool framed = read;
       read = read && walk_.read_event(*root_, rest_, payload, row, &error);
-      if (framed && !read && error.byte >= 0) error.byte += kRegistryFrameBytes;
+      if (framed && !read) {
+        if (error.byte >= 0) error.byte += kRegistryFrameBytes;
+        if (error.code != ErrorCode::malformed) error.message += frame_->versions();
+      }
     } else {
       read = walk_.read_event(*root_, rest_, payload, row, &error);
     }
