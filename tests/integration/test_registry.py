@@ -284,6 +284,27 @@ def test_the_registry_goes_away(case, running, eventually, kafka, topic, serve, 
     eventually(lambda: case.ids() == [1, 2, 3, 4], 45, "what waited for the registry")
 
 
+def test_a_new_version_reaches_both_sinks(case, running, eventually, kafka, topic, serve, registry, clickhouse):
+    """With the default 'schema-registry.latest-ttl': a new id asks for the newest version anew."""
+    table = f"{topic.lower().replace('-', '_')}_out"
+    file = pipeline(case, kafka, topic, serve, "avro")
+    (case.folder / "p.sql").write_text((case.folder / "p.sql").read_text().replace(
+        "'schema-registry.latest-ttl'='100 ms', ", "") + (
+        f"CREATE TABLE house WITH ('connector'='clickhouse', 'url'='{clickhouse.http_url}', 'table'='{table}', "
+        f"'commit-interval'='50 ms');\nINSERT INTO house SELECT * FROM events;\n"))
+    events = Topic(kafka, topic)
+    events.send(AvroSerializer(registry, avro(ID)), {"id": 1})
+    running(file)
+    eventually(lambda: case.ids() == [1], 30, "the first version")
+    events.send(AvroSerializer(registry, avro(ID, NOTE)), {"id": 2, "note": "new"})
+    eventually(lambda: case.ids() == [1, 2], 25, "the second version")
+    assert {row["id"]: row["note"] for row in rows(case.lake)} == {1: None, 2: "new"}
+    query = f"SELECT id, note FROM default.{table} ORDER BY id"
+    eventually(lambda: "note" in str(clickhouse.query(f"DESCRIBE default.{table}")) and
+               len(clickhouse.rows(query)) == 2, 25, "the second version in ClickHouse")
+    assert "new" in str(clickhouse.rows(query)[1])
+
+
 def test_protobuf_evolves_between_runs(case, kafka, topic, serve, registry, tmp_path):
     text = 'syntax = "proto3"; package shop; message Order { int64 id = 1; string note = 2; %s }'
     events = Topic(kafka, topic)
