@@ -62,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (const auto name = made->name(event, headers); name.ok()) check_subject(*name);
     }
   }
-  require(weir::event_id("t", "", 0, type, headers).empty() ||
-          weir::event_id("t", "", 0, type, headers).starts_with("t ce:"));
+  require(weir::event_id("t", "", 0, "place", type, headers).empty() ||
+          weir::event_id("t", "", 0, "place", type, headers).starts_with("t ce:"));
   return 0;
 }

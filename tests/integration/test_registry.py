@@ -305,6 +305,36 @@ def test_a_new_version_reaches_both_sinks(case, running, eventually, kafka, topi
     assert "new" in str(clickhouse.rows(query)[1])
 
 
+def without_ttl(case, file):
+    """The same pipeline with the default 'schema-registry.latest-ttl', 30 s."""
+    path = case.folder / file
+    path.write_text(path.read_text().replace("'schema-registry.latest-ttl'='100 ms', ", ""))
+    assert "latest-ttl" not in path.read_text()
+    return file
+
+
+@pytest.mark.parametrize("form", ["protobuf", "json"])
+def test_a_new_version_is_found_at_once(case, running, eventually, kafka, topic, serve, registry, tmp_path, form):
+    """No field of a version that comes while the former one is still believed to be the latest is lost."""
+    def write(name, event, **properties):
+        if form == "json":
+            schema = {"title": "Order", "type": "object", "required": ["id"], "additionalProperties": False,
+                      "properties": {"id": {"type": "integer"}, **{key: {"type": "string"} for key in properties}}}
+            return events.send(JSONSerializer(json.dumps(schema), registry), {"id": event, **properties})
+        fields = " ".join(f"string {key} = {number};" for number, key in enumerate(properties, 2))
+        order = proto_classes(tmp_path / name, order='syntax = "proto3"; package shop; message Order { int64 id = 1; '
+                              + fields + " }")["shop.Order"]
+        return events.send(ProtobufSerializer(order, registry), order(id=event, **properties))
+
+    events = Topic(kafka, topic)
+    write("first", 1)
+    running(without_ttl(case, pipeline(case, kafka, topic, serve, form)))
+    eventually(lambda: case.ids() == [1], 30, "the first version")
+    write("second", 2, note="new")
+    eventually(lambda: case.ids() == [1, 2], 30, "the second version")
+    assert sorted((row["id"], row["note"]) for row in rows(case.lake)) == [(1, None), (2, "new")]
+
+
 def test_protobuf_evolves_between_runs(case, kafka, topic, serve, registry, tmp_path):
     text = 'syntax = "proto3"; package shop; message Order { int64 id = 1; string note = 2; %s }'
     events = Topic(kafka, topic)
