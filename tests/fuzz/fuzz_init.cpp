@@ -1,5 +1,5 @@
 // What `weir init` infers of any bytes, taken as JSON documents and as CSV records (a line each), is a table
-// that the pipeline parser takes; and what a server answers to a publish is parsed.
+// that the pipeline parser takes.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +10,6 @@
 #include "cli/sample_csv.h"
 #include "cli/sample_pipeline.h"
 #include "config/pipeline_spec.h"
-#include "sinks/nats/publish_answer.h"
 
 namespace {
 
@@ -35,7 +34,6 @@ void must_parse(const std::vector<weir::InitColumn>& columns) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  weir::parse_publish_answer(bytes);
   weir::SampledType events;
   weir::CsvSample csv;
   int64_t offset = 0;
