@@ -11,6 +11,8 @@
 #include "cli/sample_pipeline.h"
 #include "cli/sample_source.h"
 #include "config/references.h"
+#include "formats/protobuf/frame_header.h"
+#include "formats/registry_frame.h"
 
 namespace weir {
 namespace {
@@ -31,7 +33,6 @@ struct InitArguments {
 };
 
 constexpr int64_t kMostSamples = 100'000;
-constexpr size_t kFrameBytes = 5;  // Confluent's: a zero byte and the schema's id
 
 // What a sample is taken of, and what the file will say about it.
 struct Origin {
@@ -122,21 +123,18 @@ void for_each_payload(const Sample& sample, Each each) {
 // Most events begin with Confluent's frame.
 bool is_framed(const Sample& sample) {
   int64_t framed = 0;
-  for_each_payload(sample, [&](std::string_view payload, int64_t) {
-    framed += payload.size() >= kFrameBytes && payload[0] == 0 ? 1 : 0;
-  });
+  for_each_payload(sample,
+                   [&](std::string_view payload, int64_t) { framed += has_registry_frame(payload) ? 1 : 0; });
   return framed * 2 > sample.events;
 }
 
-int32_t first_schema_id(const Sample& sample) {
-  int32_t id = -1;
+// The first payload that has the frame.
+std::string_view first_framed(const Sample& sample) {
+  std::string_view first;
   for_each_payload(sample, [&](std::string_view payload, int64_t) {
-    if (id >= 0 || payload.size() < kFrameBytes || payload[0] != 0) return;
-    uint32_t number = 0;
-    for (size_t i = 1; i < kFrameBytes; ++i) number = number << 8 | static_cast<unsigned char>(payload[i]);
-    id = static_cast<int32_t>(number);
+    if (first.empty() && has_registry_frame(payload)) first = payload;
   });
-  return id;
+  return first;
 }
 
 // Builds the pipeline from the sample, piece by piece.
@@ -179,7 +177,7 @@ class Draft {
           "--registry URL");
     }
     WEIR_ASSIGN(const auto schemas, open_schemas());
-    auto schema = schemas->by_id(first_schema_id(sample));
+    auto schema = schemas->by_id(registry_frame_id(first_framed(sample)));
     if (!schema.ok()) return schema.status().with_context("--registry");
     switch ((*schema)->schema.kind) {
       case SchemaKind::avro: return std::string("avro");
@@ -219,10 +217,25 @@ class Draft {
     }
     pipeline_.source.push_back(plain_option("format", format));
     pipeline_.source.push_back(plain_option(format + ".framing", "confluent"));
+    if (format == "protobuf") {
+      WEIR_ASSIGN(std::string message, protobuf_message(first_framed(sample)));
+      pipeline_.source.push_back(plain_option("protobuf.message", message));
+    }
     for (InitOption& option : registry_options()) pipeline_.source.push_back(std::move(option));
     notes_.push_back(
         "The columns are those of the schema in the registry; a new version of it is taken over.");
     return {};
+  }
+
+  // A schema may hold several messages; the event says which one it is.
+  Result<std::string> protobuf_message(std::string_view payload) {
+    protobuf::FrameHeader header;
+    ErrorRecord error;
+    if (!protobuf::read_frame_header(payload, header, error)) return Status::invalid(error.message);
+    WEIR_ASSIGN(const auto schemas, open_schemas());
+    auto schema = schemas->by_id(header.id);
+    if (!schema.ok()) return schema.status().with_context("--registry");
+    return protobuf::message_name((*schema)->schema, header);
   }
 
   void count_bad(const std::string& why) {

@@ -5,6 +5,7 @@
 namespace weir {
 namespace {
 
+constexpr size_t kMostSchemaDepth = 1000;
 constexpr size_t kMostDepth = 32;
 constexpr size_t kMostReferences = 1000;
 constexpr size_t kMostWords = 500;
@@ -55,6 +56,11 @@ Result<AnsweredSchema> parse_schema_answer(std::string_view body) {
     answer.kind = SchemaKind::protobuf;
   } else if (!kind.empty() && kind != "AVRO") {
     return nonsense("'schemaType' is none of AVRO, JSON and PROTOBUF");
+  }
+  // A text that no registry would have taken: asked again, not believed for ever.
+  if (answer.kind != SchemaKind::protobuf) {
+    const auto schema = parse_bounded_json(answer.text, kMostSchemaDepth);
+    if (!schema.ok()) return nonsense("'schema' is not JSON: " + schema.status().message());
   }
   const auto references = json.find("references");
   if (references == json.end() || references->is_null()) return answer;

@@ -135,12 +135,12 @@ TEST_F(SchemaRegistryClient, TheLatestIsBelievedForAWhileAndAlsoWhileTheRegistry
 
 TEST_F(SchemaRegistryClient, ANewIdEndsTheBeliefInTheLatest) {
   const std::string url = "http://r/subjects/s/versions/latest";
-  registry.say(url, 200, R"({"subject":"s","version":1,"id":3,"schema":"x"})");
-  registry.say("http://r/schemas/ids/4", 200, R"({"schema":"y","id":4,"subject":"s","version":2})");
+  registry.say(url, 200, R"({"subject":"s","version":1,"id":3,"schema":"\"int\""})");
+  registry.say("http://r/schemas/ids/4", 200, R"({"schema":"\"long\"","id":4,"subject":"s","version":2})");
   auto schemas = lookup();
   EXPECT_EQ((*schemas->latest("s"))->version, 1);
   registry.answers[url].clear();
-  registry.say(url, 200, R"({"subject":"s","version":2,"id":4,"schema":"y"})");
+  registry.say(url, 200, R"({"subject":"s","version":2,"id":4,"schema":"\"long\""})");
   ASSERT_TRUE(schemas->by_id(3).ok());
   EXPECT_EQ((*schemas->latest("s"))->version, 1);
   ASSERT_TRUE(schemas->by_id(4).ok());
@@ -152,8 +152,8 @@ TEST_F(SchemaRegistryClient, ANewIdEndsTheBeliefInTheLatest) {
 
 TEST_F(SchemaRegistryClient, AfterANewIdAStaleLatestServesNobodyEvenWhileTheRegistryIsAway) {
   const std::string url = "http://r/subjects/s/versions/latest";
-  registry.say(url, 200, R"({"subject":"s","version":1,"id":3,"schema":"x"})");
-  registry.say("http://r/schemas/ids/4", 200, R"({"schema":"y","id":4,"subject":"s","version":2})");
+  registry.say(url, 200, R"({"subject":"s","version":1,"id":3,"schema":"\"int\""})");
+  registry.say("http://r/schemas/ids/4", 200, R"({"schema":"\"long\"","id":4,"subject":"s","version":2})");
   auto schemas = lookup();
   EXPECT_TRUE(schemas->latest("s").ok());
   registry.answers[url].clear();
@@ -197,16 +197,17 @@ TEST_F(SchemaRegistryClient, NonsenseIsUnavailableWithWords) {
       {200, "{}"},
       {200, R"({"schema":7})"},
       {200, R"({"schema":""})"},
-      {200, R"({"schema":"x","id":8})"},
-      {200, R"({"schema":"x","id":-7})"},
-      {200, R"({"schema":"x","id":99999999999})"},
-      {200, R"({"schema":"x","id":"7"})"},
-      {200, R"({"schema":"x","schemaType":"THRIFT"})"},
-      {200, R"({"schema":"x","schemaType":7})"},
-      {200, R"({"schema":"x","references":{}})"},
-      {200, R"({"schema":"x","references":[7]})"},
-      {200, R"({"schema":"x","references":[{"name":"n"}]})"},
-      {200, R"({"schema":"x","references":[{"name":"n","subject":"s","version":0}]})"},
+      {200, R"({"schema":"{no JSON"})"},
+      {200, R"({"schema":"\"int\"","id":8})"},
+      {200, R"({"schema":"\"int\"","id":-7})"},
+      {200, R"({"schema":"\"int\"","id":99999999999})"},
+      {200, R"({"schema":"\"int\"","id":"7"})"},
+      {200, R"({"schema":"\"int\"","schemaType":"THRIFT"})"},
+      {200, R"({"schema":"\"int\"","schemaType":7})"},
+      {200, R"({"schema":"\"int\"","references":{}})"},
+      {200, R"({"schema":"\"int\"","references":[7]})"},
+      {200, R"({"schema":"\"int\"","references":[{"name":"n"}]})"},
+      {200, R"({"schema":"\"int\"","references":[{"name":"n","subject":"s","version":0}]})"},
       {200, std::string(100'000, '[')},
       {404, "no such page"},
       {404, R"({"error_code":404,"message":"HTTP 404 Not Found"})"},
@@ -229,10 +230,10 @@ TEST_F(SchemaRegistryClient, NonsenseIsUnavailableWithWords) {
 
 TEST_F(SchemaRegistryClient, AVersionMustBeTheOneThatWasAskedFor) {
   const std::string url = "http://r/subjects/s/versions/2?deleted=true";
-  registry.say(url, 200, R"({"subject":"s","version":3,"id":1,"schema":"x"})");
+  registry.say(url, 200, R"({"subject":"s","version":3,"id":1,"schema":"\"int\""})");
   EXPECT_EQ(lookup()->version("s", 2).status().code(), Code::unavailable);
   registry.answers.clear();
-  registry.say(url, 200, R"({"subject":"s","version":2,"schema":"x"})");
+  registry.say(url, 200, R"({"subject":"s","version":2,"schema":"\"int\""})");
   EXPECT_EQ(lookup()->version("s", 2).status().code(), Code::unavailable);
 }
 
@@ -240,7 +241,7 @@ TEST_F(SchemaRegistryClient, LostConnectionsAndOverloadAreTriedAgain) {
   const std::string url = "http://r/schemas/ids/7";
   registry.away(url);
   registry.say(url, 503, "");
-  registry.say(url, 200, R"({"schema":"x","id":7,"subject":"s","version":1})");
+  registry.say(url, 200, R"({"schema":"\"int\"","id":7,"subject":"s","version":1})");
   EXPECT_TRUE(lookup().get()->by_id(7).ok());
   EXPECT_EQ(registry.asked.size(), 3u);
 
@@ -255,8 +256,8 @@ TEST_F(SchemaRegistryClient, LostConnectionsAndOverloadAreTriedAgain) {
 
 TEST_F(SchemaRegistryClient, AnotherServerAnswersWhenOneIsAway) {
   registry.away("http://a/schemas/ids/7");
-  registry.say("http://b/schemas/ids/7", 200, R"({"schema":"x","id":7,"subject":"s","version":1})");
-  registry.say("http://b/schemas/ids/8", 200, R"({"schema":"y","id":8,"subject":"s","version":2})");
+  registry.say("http://b/schemas/ids/7", 200, R"({"schema":"\"int\"","id":7,"subject":"s","version":1})");
+  registry.say("http://b/schemas/ids/8", 200, R"({"schema":"\"long\"","id":8,"subject":"s","version":2})");
   auto schemas = lookup({"http://a", "http://b"});
   EXPECT_TRUE(schemas->by_id(7).ok());
   EXPECT_TRUE(schemas->by_id(8).ok());
@@ -265,7 +266,7 @@ TEST_F(SchemaRegistryClient, AnotherServerAnswersWhenOneIsAway) {
 }
 
 TEST_F(SchemaRegistryClient, WhatIsKnownGoesOnWorkingWhileTheRegistryIsAway) {
-  registry.say("http://r/schemas/ids/7", 200, R"({"schema":"x","id":7,"subject":"s","version":1})");
+  registry.say("http://r/schemas/ids/7", 200, R"({"schema":"\"int\"","id":7,"subject":"s","version":1})");
   auto schemas = lookup();
   EXPECT_TRUE(schemas->by_id(7).ok());
   registry.answers.clear();
@@ -275,7 +276,7 @@ TEST_F(SchemaRegistryClient, WhatIsKnownGoesOnWorkingWhileTheRegistryIsAway) {
   EXPECT_TRUE(schemas->by_id(7).ok());
   EXPECT_EQ(schemas->by_id(8).status().code(), Code::unavailable);
   registry.answers.clear();
-  registry.say("http://r/schemas/ids/8", 200, R"({"schema":"x","id":8,"subject":"s","version":2})");
+  registry.say("http://r/schemas/ids/8", 200, R"({"schema":"\"int\"","id":8,"subject":"s","version":2})");
   EXPECT_TRUE(schemas->by_id(8).ok());
 }
 
@@ -294,25 +295,25 @@ TEST_F(SchemaRegistryClient, ReferencesComeBeforeWhatNeedsThem) {
   };
   registry.say(
       "http://r/schemas/ids/7", 200,
-      R"({"schema":"top","id":7,"subject":"t","version":1,"references":[)"
+      R"({"schema":"\"top\"","id":7,"subject":"t","version":1,"references":[)"
       R"({"name":"a.proto","subject":"a","version":1},{"name":"b.proto","subject":"b","version":1}]})");
   registry.say(version("a"), 200,
-               R"({"schema":"text a","id":1,"subject":"a","version":1,"references":[)"
+               R"({"schema":"\"text a\"","id":1,"subject":"a","version":1,"references":[)"
                R"({"name":"b.proto","subject":"b","version":1}]})");
-  registry.say(version("b"), 200, R"({"schema":"text b","id":2,"subject":"b","version":1})");
+  registry.say(version("b"), 200, R"({"schema":"\"text b\"","id":2,"subject":"b","version":1})");
   auto schema = lookup()->by_id(7);
   ASSERT_TRUE(schema.ok()) << schema.status().message();
   const auto& needed = (*schema)->schema.needed;
   ASSERT_EQ(needed.size(), 2u);
-  EXPECT_EQ(needed[0].name + needed[0].text, "b.prototext b");
-  EXPECT_EQ(needed[1].name + needed[1].text, "a.prototext a");
+  EXPECT_EQ(needed[0].name + needed[0].text, R"(b.proto"text b")");
+  EXPECT_EQ(needed[1].name + needed[1].text, R"(a.proto"text a")");
   EXPECT_EQ(registry.count(version("b")), 1u);
 }
 
 TEST_F(SchemaRegistryClient, ReferencesInACircleOrMissingAreUnavailable) {
   const auto say = [&](const std::string& subject, const std::string& next) {
     registry.say("http://r/subjects/" + subject + "/versions/1?deleted=true", 200,
-                 R"({"schema":"x","id":1,"subject":")" + subject +
+                 R"({"schema":"\"int\"","id":1,"subject":")" + subject +
                      R"(","version":1,"references":[{"name":"n","subject":")" + next + R"(","version":1}]})");
   };
   say("a", "b");
@@ -327,8 +328,8 @@ TEST_F(SchemaRegistryClient, ReferencesInACircleOrMissingAreUnavailable) {
 }
 
 TEST_F(SchemaRegistryClient, OneRequestIsInFlightForAnId) {
-  registry.say("http://r/schemas/ids/7", 200, R"({"schema":"x","id":7,"subject":"s","version":1})");
-  registry.say("http://r/schemas/ids/8", 200, R"({"schema":"y","id":8,"subject":"s","version":2})");
+  registry.say("http://r/schemas/ids/7", 200, R"({"schema":"\"int\"","id":7,"subject":"s","version":1})");
+  registry.say("http://r/schemas/ids/8", 200, R"({"schema":"\"long\"","id":8,"subject":"s","version":2})");
   registry.hold = true;
   auto schemas = lookup();
   std::vector<std::thread> threads;

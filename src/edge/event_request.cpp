@@ -196,7 +196,11 @@ class Reader {
         return problem(415, "Unsupported charset", "JSON is taken as UTF-8 only");
       }
     } else if (!data.empty() && !limits_.any_content) {
-      return unsupported(media_type(content_type), false);
+      return problem(415, "Unsupported content type",
+                     "the CloudEvent's data has " +
+                         (given == nullptr ? std::string("no datacontenttype and is no JSON")
+                                           : "the datacontenttype '" + *given + "'") +
+                         ", and this stream takes JSON only; set content = \"any\" for it");
     }
     std::optional<std::string_view> request_key = key_;
     if (const std::string* key = event.attribute("partitionkey"); key != nullptr) {

@@ -8,8 +8,10 @@ from case import publish, with_jetstream
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONSerializer
+from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from edge import Edge
+from proto import proto_classes
 from servers import NatsServer
 
 COUNT = 60
@@ -136,6 +138,19 @@ def test_the_columns_of_framed_events_come_from_the_registry(made, weir, tmp_pat
             assert f"CREATE TABLE {stream.lower().replace('-', '_')} WITH (" in made.text
             made.run(f"'{format}.framing'", "'confluent'", "The columns are those of the schema")
         made.init(*where, "--registry", "http://127.0.0.1:1", "--force", expect=3)
+
+
+def test_the_message_of_protobuf_events_is_named(made, weir, tmp_path, case, shared_nats):
+    text = ('syntax = "proto3"; package shop; message Item { string sku = 1; } '
+            'message Order { int64 order_id = 1; repeated Item items = 2; }')
+    message = proto_classes(tmp_path / "proto", order=text)["shop.Order"]
+    with Edge(weir, tmp_path / "edge") as edge:
+        url = edge.url + "/registry"
+        serialize = ProtobufSerializer(message, SchemaRegistryClient({"url": url}))
+        context = SerializationContext(case.stream, MessageField.VALUE)
+        publish(shared_nats.url, case.stream, [serialize(message(order_id=n), context) for n in range(COUNT)])
+        made.init("--nats", shared_nats.url, "--stream", case.stream, "--registry", url)
+        made.run("'protobuf.message'", "'shop.Order'")
 
 
 def test_what_is_empty_missing_or_away_is_said(made, kafka, topic, shared_nats, case):

@@ -1,7 +1,6 @@
 """The registry of `weir serve`, driven by Confluent's own client and serializers; and schemas from it in pipelines."""
 
 import json
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +14,7 @@ from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSe
 from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from edge import Edge
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from proto import proto_classes
 
 
 def avro(*fields, name="Order"):
@@ -51,19 +50,6 @@ def refused(call, status, code):
         call()
     assert (error.value.http_status_code, error.value.error_code) == (status, code)
     return error.value.error_message
-
-
-def proto_classes(folder, **files):
-    """Message classes, by their full names, of .proto files given as name=text."""
-    folder.mkdir(exist_ok=True)
-    for name, text in files.items():
-        (folder / f"{name}.proto").write_text(text)
-    subprocess.run(["protoc", f"-I{folder}", "--include_imports", f"--descriptor_set_out={folder}/set",
-                    *(f"{name}.proto" for name in files)], check=True, cwd=folder, timeout=60)
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString((folder / "set").read_bytes()).file:
-        pool.Add(file)
-    return message_factory.GetMessageClassesForFiles([f"{name}.proto" for name in files], pool)
 
 
 # ---- the API --------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@
 namespace weir::protobuf {
 namespace {
 
-constexpr int64_t kMostIndexes = 64;
 constexpr size_t kMostWriters = 1024;
 
 // Every column of `some` is among `all`, of the same type.
@@ -137,8 +136,8 @@ Result<MessagePlan*> ProtobufDecoder::plan_of(std::string_view payload, size_t* 
   if (last_writer_ != nullptr && payload.substr(0, last_header_.size()) == last_header_) {
     *begin = last_header_.size();
   } else {
-    Header header;
-    if (!read_header(payload, &header, error)) return nullptr;
+    FrameHeader header;
+    if (!read_frame_header(payload, header, *error)) return nullptr;
     WEIR_ASSIGN(Writer * found, writer(header, error));
     if (found == nullptr) return nullptr;
     last_writer_ = found;
@@ -179,40 +178,7 @@ Status ProtobufDecoder::load_reader() {
   return {};
 }
 
-bool ProtobufDecoder::read_header(std::string_view payload, Header* header, ErrorRecord* error) {
-  const auto fail = [error](int64_t byte, const std::string& words) {
-    error->code = ErrorCode::malformed;
-    error->message = words;
-    error->byte = byte;
-    return false;
-  };
-  if (!has_registry_frame(payload)) {
-    no_registry_frame(payload, *error);
-    error->message += " (protobuf.framing = 'none' reads messages without a schema id)";
-    return false;
-  }
-  header->id = registry_frame_id(payload);
-  wire::WireReader reader(payload.substr(kRegistryFrameBytes));
-  const auto at = [&] { return static_cast<int64_t>(reader.position - payload.data()); };
-  uint64_t raw = 0;
-  if (reader.varint(raw) != wire::WireError::none) return fail(at(), "the message indexes are cut off");
-  const int64_t count = wire::zigzag64(raw);
-  if (count < 0 || count > kMostIndexes) {
-    return fail(5, std::to_string(count) + " message indexes, expected 0 to " + std::to_string(kMostIndexes));
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t index_at = at();
-    if (reader.varint(raw) != wire::WireError::none) return fail(index_at, "the message indexes are cut off");
-    const int64_t index = wire::zigzag64(raw);
-    if (index < 0 || index > INT32_MAX) return fail(index_at, "a message index of " + std::to_string(index));
-    header->indexes.push_back(static_cast<int32_t>(index));
-  }
-  if (count == 0) header->indexes.push_back(0);
-  header->size = static_cast<size_t>(at());
-  return true;
-}
-
-Result<ProtobufDecoder::Writer*> ProtobufDecoder::writer(const Header& header, ErrorRecord* error) {
+Result<ProtobufDecoder::Writer*> ProtobufDecoder::writer(const FrameHeader& header, ErrorRecord* error) {
   const auto known = writers_.find(header);
   if (known != writers_.end()) return &known->second;
   WEIR_TRY(load_reader());
@@ -240,7 +206,7 @@ Result<ProtobufDecoder::Writer*> ProtobufDecoder::writer(const Header& header, E
   return &writers_.emplace(header, std::move(made)).first->second;
 }
 
-Result<ProtobufDecoder::Writer> ProtobufDecoder::make_writer(const Header& header,
+Result<ProtobufDecoder::Writer> ProtobufDecoder::make_writer(const FrameHeader& header,
                                                              const RegisteredSchema& registered) {
   const std::string written = "written with " + registered.label();
   const auto refused = [](std::string problem) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "formats/decoder.h"
+#include "formats/protobuf/frame_header.h"
 #include "formats/protobuf/proto_schema.h"
 #include "formats/protobuf/walk.h"
 
@@ -61,15 +62,6 @@ class ProtobufDecoder final : public Decoder {
     std::string problem;
   };
   // Of Confluent's framing.
-  struct Header {
-    int32_t id = 0;
-    std::vector<int32_t> indexes;
-    size_t size = 0;
-    bool operator<(const Header& other) const {
-      return std::pair(id, indexes) < std::pair(other.id, other.indexes);
-    }
-  };
-
   explicit ProtobufDecoder(DecoderSettings settings)
       : settings_(std::move(settings)), walk_(settings_.walk) {}
 
@@ -77,9 +69,8 @@ class ProtobufDecoder final : public Decoder {
   Result<MessagePlan*> plan_of(std::string_view payload, size_t* begin, ErrorRecord* error);
   Result<MessagePlan*> reader_plan();
   Status load_reader();
-  static bool read_header(std::string_view payload, Header* header, ErrorRecord* error);
-  Result<Writer*> writer(const Header& header, ErrorRecord* error);
-  Result<Writer> make_writer(const Header& header, const RegisteredSchema& registered);
+  Result<Writer*> writer(const FrameHeader& header, ErrorRecord* error);
+  Result<Writer> make_writer(const FrameHeader& header, const RegisteredSchema& registered);
   Status check_for_new_columns(const google::protobuf::Descriptor& message,
                                const RegisteredSchema& registered);
   Status look_at_latest();
@@ -94,7 +85,7 @@ class ProtobufDecoder final : public Decoder {
   std::vector<std::unique_ptr<Column>> columns_;
   std::shared_ptr<arrow::Schema> schema_;
   std::unique_ptr<MessagePlan> reader_plan_;
-  std::map<Header, Writer> writers_;
+  std::map<FrameHeader, Writer> writers_;
   std::string last_header_;  // of the event before, as bytes
   Writer* last_writer_ = nullptr;
   // A schema that has more than the columns and than the latest version that was looked at: that one may have
