@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "base/text.h"
-#include "formats/json_text.h"
 #include "edge/log_target.h"
+#include "formats/json_text.h"
 
 namespace weir {
 namespace {

@@ -318,7 +318,8 @@ Status NatsBroker::publish_one(const Request& request, uint64_t number, size_t i
     set(header, value);
   }
   if (event.key) set("weir-key", std::string(*event.key));
-  if (const std::string id = event_id(name_, request.key, index, subject, event.payload, headers); !id.empty()) {
+  if (const std::string id = event_id(name_, request.key, index, subject, event.payload, headers);
+      !id.empty()) {
     set("Nats-Msg-Id", id);
   }
   if (!stream_.empty()) set("Nats-Expected-Stream", stream_);

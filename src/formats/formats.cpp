@@ -10,13 +10,8 @@ namespace weir {
 
 const std::vector<FormatInfo>& all_formats() {
   static const std::vector<FormatInfo> formats = {
-      avro_format(),
-      avro_confluent_format(),
-      json_format(),
-      debezium_json_format(),
-      raw_format(),
-      csv_format(),
-      protobuf_format(),
+      avro_format(), avro_confluent_format(), json_format(), debezium_json_format(), raw_format(),
+      csv_format(),  protobuf_format(),
   };
   return formats;
 }

@@ -38,7 +38,7 @@ struct SourcePlan {
   bool columns_described = false;
   std::vector<CheckSpec> described_checks;
   bool follows_schema = true;  // a later version is worth planning anew, where the columns were described
-  bool changelog = false;  // its rows carry weights
+  bool changelog = false;      // its rows carry weights
 
   // What a decoder is made from; this plan must outlive the call.
   FormatContext format_context() const;

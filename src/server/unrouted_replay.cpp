@@ -8,8 +8,8 @@
 
 #include "base/crash_point.h"
 #include "edge/event_text.h"
-#include "formats/json_text.h"
 #include "edge/log_target.h"
+#include "formats/json_text.h"
 #include "runtime/tables.h"
 #include "server/unrouted.h"
 #include "sinks/error_lake/error_lake.h"

@@ -10,11 +10,7 @@ namespace weir {
 
 const std::vector<SourceConnector>& all_sources() {
   static const std::vector<SourceConnector> sources = {
-      nats_connector(),
-      kafka_source_connector(),
-      http_connector(),
-      file_connector(),
-      generator_connector(),
+      nats_connector(), kafka_source_connector(), http_connector(), file_connector(), generator_connector(),
   };
   return sources;
 }

@@ -1,4 +1,4 @@
-#include "sinks/message_columns.h"
+#include "sinks/kafka/kafka_message.h"
 
 #include <arrow/array.h>
 #include <arrow/builder.h>
@@ -9,7 +9,7 @@
 #include <map>
 
 #include "sinks/kafka/kafka_connector.h"
-#include "sinks/kafka/kafka_message.h"
+#include "sinks/message_columns.h"
 
 namespace weir {
 namespace {

@@ -28,9 +28,10 @@ struct NatsConsumerPlan {
   std::string name;
   std::string filter;  // ">" for the whole stream
   jsRetentionPolicy retention = js_LimitsPolicy;
-  bool acks = true;       // otherwise acknowledgement policy none; only for retention limits
-  bool temporary = false;  // the server removes it when nobody asks for a while; it stands for nobody's interest
-  int64_t next = 1;       // the next sequence to read
+  bool acks = true;  // otherwise acknowledgement policy none; only for retention limits
+  bool temporary =
+      false;         // the server removes it when nobody asks for a while; it stands for nobody's interest
+  int64_t next = 1;  // the next sequence to read
   int64_t committed = 1;  // everything below may go
 };
 

@@ -92,7 +92,10 @@ fn cpu_seconds() -> f64 {
 fn decoder_of(schema: &str) -> Decoder {
     let mut store = SchemaStore::new_with_type(FingerprintAlgorithm::Id);
     store
-        .set(Fingerprint::Id(SCHEMA_ID), AvroSchema::new(schema.to_string()))
+        .set(
+            Fingerprint::Id(SCHEMA_ID),
+            AvroSchema::new(schema.to_string()),
+        )
         .expect("schema");
     ReaderBuilder::new()
         .with_writer_schema_store(store)
