@@ -219,7 +219,7 @@ def test_into_clickhouse(made, clickhouse, database):
         json.dumps({"id": n, "name": f"n{n}"}).encode() for n in range(COUNT)))
     made.init("--file", "in.ndjson", "--to", f"clickhouse:{clickhouse.url}", "--name", f"events_{database}")
     made.run(f"'table'     = 'events_{database}'")
-    assert clickhouse.value(f"SELECT count() FROM events_{database}") == COUNT
+    assert clickhouse.value(f"SELECT count() FROM default.events_{database}") == COUNT
     made.init("--file", "in.ndjson", "--to", "nowhere:x", "--force", expect=2)
     assert "delta:PATH or clickhouse:URL" in made.said
 
