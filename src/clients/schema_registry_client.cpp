@@ -1,6 +1,6 @@
 #include "clients/schema_registry_client.h"
 
-#include <openssl/evp.h>
+#include <arrow/util/base64.h>
 
 #include <algorithm>
 #include <atomic>
@@ -293,15 +293,6 @@ class RegistrySchemas final : public FileSchemas {
   std::vector<std::unique_ptr<HttpClient>> idle_;
 };
 
-std::string base64(const std::string& text) {
-  std::string encoded((text.size() + 2) / 3 * 4 + 1, '\0');
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
-                      reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  encoded.resize(static_cast<size_t>(size));
-  return encoded;
-}
-
 Result<std::string> authorization_of(const Options& options) {
   const std::string token = options.string("schema-registry.token");
   const std::string user = options.string("schema-registry.username");
@@ -317,7 +308,7 @@ Result<std::string> authorization_of(const Options& options) {
     return Status::invalid("'schema-registry.token' holds a line break");
   }
   if (!token.empty()) return "Bearer " + token;
-  if (!user.empty()) return "Basic " + base64(user + ":" + password);
+  if (!user.empty()) return "Basic " + arrow::util::base64_encode(user + ":" + password);
   return std::string();
 }
 

@@ -9,6 +9,7 @@
 #endif
 
 #include <arrow/memory_pool.h>
+#include <arrow/record_batch.h>
 
 namespace weir::columns {
 namespace {
@@ -228,6 +229,14 @@ Result<std::unique_ptr<Column>> compile_column(const std::string& path, const Da
     }
   }
   return column;
+}
+
+std::shared_ptr<arrow::RecordBatch> finish_rows(const std::shared_ptr<arrow::Schema>& schema,
+                                                const std::vector<std::unique_ptr<Column>>& columns,
+                                                int64_t rows) {
+  std::vector<std::shared_ptr<arrow::ArrayData>> arrays;
+  for (const auto& column : columns) arrays.push_back(column->finish(rows));
+  return arrow::RecordBatch::Make(schema, rows, std::move(arrays));
 }
 
 }  // namespace weir::columns

@@ -118,4 +118,9 @@ struct Column {
 Result<std::unique_ptr<Column>> compile_column(const std::string& path, const DataType* declared,
                                                const std::shared_ptr<arrow::DataType>& type, bool nullable);
 
+// Rows [0, rows) of all columns, in the schema's order; the columns are empty afterwards.
+std::shared_ptr<arrow::RecordBatch> finish_rows(const std::shared_ptr<arrow::Schema>& schema,
+                                                const std::vector<std::unique_ptr<Column>>& columns,
+                                                int64_t rows);
+
 }  // namespace weir::columns

@@ -41,18 +41,18 @@ class Decoder {
 };
 
 struct FormatContext {
-  std::vector<ColumnSpec> columns;        // the physical columns of the source table, in declared order
-  const Options* options = nullptr;       // of connector and format; only read while the decoder is made
-  std::shared_ptr<SchemaLookup> schemas;  // shared by a source's decoders; never null
+  std::vector<ColumnSpec> columns;             // the physical columns of the source table, in declared order
+  const Options* options = nullptr;            // of connector and format; only read while the decoder is made
+  std::shared_ptr<SchemaLookup> schemas = {};  // shared by a source's decoders; never null
   // The registry's subject: 'schema-registry.subject', else "<topic or stream>-value"; "" when neither is
   // there.
-  std::string subject;
+  std::string subject = {};
   // The columns were made by describe(): a newer version of the schema in the subject is worth
   // schema_changed.
   bool columns_described = false;
   // What describe() said then: the CHECKs, and the schema as messages name it ("orders-value version 2").
-  std::vector<CheckSpec> described_checks;
-  std::string described_by;
+  std::vector<CheckSpec> described_checks = {};
+  std::string described_by = {};
 };
 
 // What a format's own schema says about a table.

@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstring>
 
-#include "log/crc32c.h"
+#include "base/crc32c.h"
 
 namespace weir {
 namespace {

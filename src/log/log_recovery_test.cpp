@@ -4,8 +4,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/crc32c.h"
 #include "base/objects.h"
-#include "log/crc32c.h"
 #include "log/frame.h"
 #include "log/log_test_support.h"
 

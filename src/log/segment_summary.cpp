@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/crc32c.h"
 #include "base/objects.h"
-#include "log/crc32c.h"
 
 namespace weir {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
 #include "config/data_type.h"
+#include "decoder_target.h"
 #include "formats/json/json_format.h"
 
 namespace weir {
@@ -58,34 +58,10 @@ std::unique_ptr<Decoder> make(bool lenient) {
   return std::move(*format.create({columns, &options}));
 }
 
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
 void decode(Decoder& decoder, const std::string& middle) {
   const std::string good = R"({"id":7,"s":"text","l":[{"x":"a","y":[1,2]}],"m":{"q":[1.5]}})";
-  const std::string bytes = good + middle + good;
-  std::shared_ptr<char[]> copy(new char[bytes.size() + EventBatch::kPadding]());
-  std::memcpy(copy.get(), bytes.data(), bytes.size());
-  EventBatch batch;
-  batch.bytes = copy;
-  uint32_t at = 0;
-  for (size_t size : {good.size(), middle.size(), good.size()}) {
-    Event event;
-    event.payload = {at, static_cast<int32_t>(size)};
-    batch.events.push_back(event);
-    at += static_cast<uint32_t>(size);
-  }
-  const DecodedRows decoded = *decoder.decode(batch, 0, 3);
-  require(decoded.rows->ValidateFull().ok());
+  const DecodedRows decoded = decode_between(decoder, good, middle);
   require(decoded.event_of_row.size() + decoded.errors.size() == 3);
-  require(decoded.event_of_row.front() == 0 && decoded.event_of_row.back() == 2);
-  const auto rows = decoded.rows;
-  require(rows->Slice(0, 1)->Equals(*rows->Slice(rows->num_rows() - 1, 1)));
-  for (const ErrorRecord& error : decoded.errors) {
-    require(error.event == 1 && !error.message.empty());
-    require(error.byte >= -1 && error.byte <= static_cast<int64_t>(middle.size()));
-  }
 }
 
 }  // namespace

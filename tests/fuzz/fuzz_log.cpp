@@ -14,8 +14,8 @@
 #include <fstream>
 #include <string>
 
+#include "base/crc32c.h"
 #include "base/environment.h"
-#include "log/crc32c.h"
 #include "log/frame.h"
 #include "log/log_folder.h"
 #include "log/log_reader.h"

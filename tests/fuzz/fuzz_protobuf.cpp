@@ -6,11 +6,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <string>
 
 #include "config/data_type.h"
+#include "decoder_target.h"
 #include "formats/protobuf/protobuf_compatibility.h"
 #include "formats/protobuf/protobuf_format.h"
 
@@ -102,35 +102,11 @@ std::unique_ptr<Decoder> make(bool confluent) {
   return std::move(*made);
 }
 
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
 void decode(Decoder& decoder, const std::string& header, const std::string& middle) {
   using namespace std::string_literals;
   const std::string good = header + "\x08\x07\x2a\x04text\x52\x05\x0a\x01x\x12\x00\x62\x05\x0a\x01k\x12\x00"s;
-  const std::string bytes = good + middle + good;
-  std::shared_ptr<char[]> copy(new char[bytes.size() + EventBatch::kPadding]());
-  std::memcpy(copy.get(), bytes.data(), bytes.size());
-  EventBatch batch;
-  batch.bytes = copy;
-  uint32_t at = 0;
-  for (size_t size : {good.size(), middle.size(), good.size()}) {
-    Event event;
-    event.payload = {at, static_cast<int32_t>(size)};
-    batch.events.push_back(event);
-    at += static_cast<uint32_t>(size);
-  }
-  const DecodedRows decoded = *decoder.decode(batch, 0, 3);
-  require(decoded.rows->ValidateFull().ok());
+  const DecodedRows decoded = decode_between(decoder, good, middle);
   require(decoded.event_of_row.size() + decoded.errors.size() == 3);
-  require(decoded.event_of_row.front() == 0 && decoded.event_of_row.back() == 2);
-  const auto rows = decoded.rows;
-  require(rows->Slice(0, 1)->Equals(*rows->Slice(rows->num_rows() - 1, 1)));
-  for (const ErrorRecord& error : decoded.errors) {
-    require(error.event == 1 && !error.message.empty());
-    require(error.byte >= -1 && error.byte <= static_cast<int64_t>(middle.size()));
-  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "formats/avro/avro_describe.h"
+#include "formats/error_words.h"
 #include "formats/registry_frame.h"
 
 namespace weir::avro {
@@ -325,8 +326,7 @@ Result<DecodedRows> AvroDecoder::decode(const EventBatch& batch, size_t begin, s
     const int64_t first = row_;
     bool whole = false;
     if (batch.events[event].payload.size < 0) {
-      error.message =
-          "no payload: a tombstone (a message without a value). 'scan.tombstones' = 'skip' leaves them out";
+      error.message = kNoPayload;
       error.code = ErrorCode::malformed;
     } else {
       whole = this->event(batch.payload(event), error);
@@ -341,9 +341,7 @@ Result<DecodedRows> AvroDecoder::decode(const EventBatch& batch, size_t begin, s
     result.errors.push_back(std::move(error));
     error = {};
   }
-  std::vector<std::shared_ptr<arrow::ArrayData>> arrays;
-  for (auto& column : columns_) arrays.push_back(column->finish(row_));
-  result.rows = arrow::RecordBatch::Make(schema_, row_, std::move(arrays));
+  result.rows = columns::finish_rows(schema_, columns_, row_);
   return result;
 }
 

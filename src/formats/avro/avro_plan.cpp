@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "formats/error_words.h"
 #include "schema/event_batch.h"
 
 namespace weir::avro {

@@ -146,20 +146,6 @@ uint64_t fingerprint(std::string_view canonical) {
   return crc;
 }
 
-std::string pointer_token(std::string_view text) {
-  std::string token;
-  for (char c : text) {
-    if (c == '~') {
-      token += "~0";
-    } else if (c == '/') {
-      token += "~1";
-    } else {
-      token += c;
-    }
-  }
-  return token;
-}
-
 bool names_match(const Node& reader, const Node& writer) {
   if (reader.short_name() == writer.short_name()) return true;
   return std::find(reader.aliases.begin(), reader.aliases.end(), writer.name) != reader.aliases.end();

@@ -105,9 +105,6 @@ std::string type_label(const Node& node);
 std::string canonical_form(const Node& root);
 uint64_t fingerprint(std::string_view canonical);
 
-// `text` as a reference token of a JSON Pointer (RFC 6901).
-std::string pointer_token(std::string_view text);
-
 // Whether a reader's named type takes the writer's: the names without namespaces are the same, or an alias is
 // the writer's name.
 bool names_match(const Node& reader, const Node& writer);

@@ -11,6 +11,7 @@
 #include <immintrin.h>
 #endif
 
+#include "formats/error_words.h"
 #include "formats/scan.h"
 
 namespace weir::avro {

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "formats/base64.h"
+#include "formats/error_words.h"
 #include "formats/excerpt.h"
 #include "formats/number.h"
 #include "formats/scan.h"
@@ -38,21 +39,6 @@ bool wrong_type(ErrorRecord& error, const Column& column, const Field& field) {
 bool does_not_fit(ErrorRecord& error, const Column& column, const Field& field) {
   return fail(error, ErrorCode::out_of_range, field,
               "'" + excerpt(field.text) + "' does not fit into " + column.type_text);
-}
-
-// JSON Pointer (RFC 6901) of a column.
-std::string pointer(const std::string& name) {
-  std::string text = "/";
-  for (const char c : name) {
-    if (c == '~') {
-      text += "~0";
-    } else if (c == '/') {
-      text += "~1";
-    } else {
-      text += c;
-    }
-  }
-  return text;
 }
 
 std::string count_of(size_t count) { return std::to_string(count) + (count == 1 ? " field" : " fields"); }
@@ -99,8 +85,7 @@ Result<DecodedRows> CsvDecoder::decode(const EventBatch& batch, size_t begin, si
     if (settings_.header != Header::none && is_header(batch, event)) continue;
     bool read = false;
     if (batch.events[event].payload.size < 0) {
-      fail(error, ErrorCode::malformed, -1,
-           "no payload: a tombstone (a message without a value). 'scan.tombstones' = 'skip' leaves them out");
+      fail(error, ErrorCode::malformed, -1, kNoPayload);
     } else {
       read = read_event(batch.payload(event), row, error);
     }
@@ -113,9 +98,7 @@ Result<DecodedRows> CsvDecoder::decode(const EventBatch& batch, size_t begin, si
       error = {};
     }
   }
-  std::vector<std::shared_ptr<arrow::ArrayData>> arrays;
-  for (auto& column : columns_) arrays.push_back(column->finish(row));
-  result.rows = arrow::RecordBatch::Make(schema_, row, std::move(arrays));
+  result.rows = columns::finish_rows(schema_, columns_, row);
   return result;
 }
 
@@ -145,7 +128,7 @@ bool CsvDecoder::read_event(std::string_view payload, int64_t row, ErrorRecord& 
   for (; index < columns_.size() && !reader_.at_end(); ++index) {
     if (!reader_.next(field, error)) return false;
     if (value(*columns_[index], field, row, error)) continue;
-    error.field = pointer(names_[index]);
+    error.field = "/" + pointer_token(names_[index]);
     return false;
   }
   for (size_t given = index; index < columns_.size(); ++index) {
@@ -153,7 +136,7 @@ bool CsvDecoder::read_event(std::string_view payload, int64_t row, ErrorRecord& 
       columns_[index]->put_null(row);
       continue;
     }
-    error.field = pointer(names_[index]);
+    error.field = "/" + pointer_token(names_[index]);
     return fail(error, ErrorCode::missing_required, static_cast<int64_t>(payload.size()),
                 "the record has " + count_of(given) + ", the table " + count_of(columns_.size()) +
                     (settings_.allow_missing ? ", and the column is NOT NULL"

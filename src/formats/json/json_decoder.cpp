@@ -2,6 +2,7 @@
 
 #include <arrow/record_batch.h>
 
+#include "formats/error_words.h"
 #include "formats/registry_frame.h"
 
 namespace weir::json {
@@ -66,16 +67,13 @@ Result<DecodedRows> JsonDecoder::decode(const EventBatch& batch, size_t begin, s
     } else {
       error.event = static_cast<uint32_t>(event);
       if (batch.events[event].payload.size < 0) {
-        error.message =
-            "no payload: a tombstone (a message without a value). 'scan.tombstones' = 'skip' leaves them out";
+        error.message = kNoPayload;
       }
       result.errors.push_back(std::move(error));
       error = {};
     }
   }
-  std::vector<std::shared_ptr<arrow::ArrayData>> arrays;
-  for (auto& column : columns_) arrays.push_back(column->finish(row));
-  result.rows = arrow::RecordBatch::Make(schema_, row, std::move(arrays));
+  result.rows = columns::finish_rows(schema_, columns_, row);
   return result;
 }
 

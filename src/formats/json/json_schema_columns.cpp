@@ -7,6 +7,7 @@
 #include <set>
 
 #include "config/data_type.h"
+#include "formats/error_words.h"
 #include "schema/bounded_json.h"
 
 namespace weir::json {
@@ -59,12 +60,6 @@ const std::set<std::string> kChecked = {"enum",       "const",     "minimum",   
                                         "multipleOf", "minLength", "exclusiveMinimum", "exclusiveMaximum",
                                         "maxLength",  "pattern",   "minItems",         "maxItems"};
 
-std::string step_of(const std::string& key) {
-  std::string text;
-  for (const char c : key) text += c == '~' ? std::string("~0") : c == '/' ? "~1" : std::string(1, c);
-  return text;
-}
-
 std::string quoted(const std::string& text, char quote) {
   std::string out(1, quote);
   for (const char c : text) out += c == quote ? std::string(2, c) : std::string(1, c);
@@ -112,7 +107,7 @@ class Describer {
     WEIR_TRY(refuse_unsupported(root, "#"));
     const std::set<std::string> needed = required(root);
     for (const auto& [key, property] : properties.items()) {
-      const std::string path = "#/properties/" + step_of(key);
+      const std::string path = "#/properties/" + pointer_token(key);
       if (property == Json(false)) continue;
       if (key.empty() || key.starts_with("_weir_")) {
         return refuse(path, "names that are empty or begin with _weir_ are no columns");
@@ -402,7 +397,7 @@ class Describer {
         if (property == Json(false)) continue;
         const std::string quoted_key = quoted(key, '`');
         WEIR_ASSIGN(const Described field,
-                    describe(property, *schema.document, path + "/properties/" + step_of(key),
+                    describe(property, *schema.document, path + "/properties/" + pointer_token(key),
                              place.empty() ? "" : place + "." + quoted_key, name + "." + key));
         const bool nullable = field.nullable || needed.count(key) == 0;
         fields +=

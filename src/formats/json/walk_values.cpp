@@ -3,6 +3,7 @@
 #include <string>
 
 #include "formats/base64.h"
+#include "formats/error_words.h"
 #include "formats/excerpt.h"
 #include "formats/json/walk.h"
 #include "formats/json_text.h"
@@ -341,19 +342,7 @@ const char* Walk::fail_type(Column& column, const char* at) {
 }
 
 // JSON Pointer (RFC 6901), built from the inside out.
-void Walk::under(std::string_view key) {
-  std::string step = "/";
-  for (char c : key) {
-    if (c == '~') {
-      step += "~0";
-    } else if (c == '/') {
-      step += "~1";
-    } else {
-      step += c;
-    }
-  }
-  error_->field.insert(0, step);
-}
+void Walk::under(std::string_view key) { error_->field.insert(0, "/" + pointer_token(key)); }
 
 void Walk::under(int64_t index) { error_->field.insert(0, "/" + std::to_string(index)); }
 

@@ -6,10 +6,10 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#include <array>
 #include <bit>
 #include <string>
 
+#include "base/crc32c.h"
 #include "base/status.h"
 
 namespace weir::payload {
@@ -28,22 +28,6 @@ bool fail(ErrorRecord& error, ErrorCode code, size_t byte, std::string message) 
 
 bool broken(ErrorRecord& error, size_t byte, const std::string& what) {
   return fail(error, ErrorCode::malformed, byte, "the compressed payload is broken: " + what);
-}
-
-// CRC-32C (Castagnoli), as the snappy framing format has it.
-uint32_t crc32c(std::string_view bytes) {
-  static const auto table = [] {
-    std::array<uint32_t, 256> made{};
-    for (uint32_t i = 0; i < 256; ++i) {
-      uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? 0x82F63B78U : 0U);
-      made[i] = value;
-    }
-    return made;
-  }();
-  uint32_t crc = 0xFFFFFFFFU;
-  for (const char c : bytes) crc = (crc >> 8) ^ table[(crc ^ static_cast<uint8_t>(c)) & 0xFF];
-  return ~crc;
 }
 
 uint32_t little_endian(std::string_view bytes, size_t at, int count) {
@@ -282,7 +266,7 @@ bool Decompressor::snappy_frames(std::string_view bytes, Output& out, ErrorRecor
       } else if (!snappy::RawUncompress(body.data(), body.size(), to)) {
         return broken(error, at, "a snappy chunk that cannot be read");
       }
-      const uint32_t crc = crc32c({to, content});
+      const uint32_t crc = crc32c(to, content);  // as the framing format has it
       if (((crc >> 15 | crc << 17) + 0xa282ead8U) != little_endian(chunk, 0, 4)) {
         return broken(error, at, "a snappy chunk whose checksum is wrong");
       }

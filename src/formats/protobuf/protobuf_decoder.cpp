@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "formats/error_words.h"
 #include "formats/protobuf/message_columns.h"
 #include "formats/registry_frame.h"
 
@@ -102,8 +103,7 @@ Result<DecodedRows> ProtobufDecoder::decode(const EventBatch& batch, size_t begi
     const std::string_view payload = batch.payload(event);
     bool good = false;
     if (batch.events[event].payload.size < 0) {
-      error.message =
-          "no payload: a tombstone (a message without a value). 'scan.tombstones' = 'skip' leaves them out";
+      error.message = kNoPayload;
     } else if (static_cast<int64_t>(payload.size()) > settings_.walk.max_size) {
       error.code = ErrorCode::too_large;
       error.message = std::to_string(payload.size()) + " bytes, at most " +
@@ -125,9 +125,7 @@ Result<DecodedRows> ProtobufDecoder::decode(const EventBatch& batch, size_t begi
       error = {};
     }
   }
-  std::vector<std::shared_ptr<arrow::ArrayData>> arrays;
-  for (auto& column : columns_) arrays.push_back(column->finish(row));
-  result.rows = arrow::RecordBatch::Make(schema_, row, std::move(arrays));
+  result.rows = columns::finish_rows(schema_, columns_, row);
   return result;
 }
 

@@ -5,6 +5,8 @@
 #include <limits>
 #include <unordered_set>
 
+#include "formats/error_words.h"
+
 namespace weir::protobuf {
 
 using wire::WireError;
@@ -407,18 +409,6 @@ const char* Walk::fail_wire_type(Field& field, uint32_t wire_type, const char* a
                   std::to_string(static_cast<int>(field.wire)) + " of " + field.type_text);
 }
 
-void Walk::under(const std::string& name) {
-  std::string escaped = "/";
-  for (const char c : name) {
-    if (c == '~') {
-      escaped += "~0";
-    } else if (c == '/') {
-      escaped += "~1";
-    } else {
-      escaped += c;
-    }
-  }
-  error_->field.insert(0, escaped);
-}
+void Walk::under(const std::string& name) { error_->field.insert(0, "/" + pointer_token(name)); }
 
 }  // namespace weir::protobuf

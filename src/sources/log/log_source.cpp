@@ -9,7 +9,7 @@
 #include <set>
 #include <utility>
 
-#include "log/crc32c.h"
+#include "base/crc32c.h"
 #include "log/log_format.h"
 #include "log/log_reader.h"
 #include "sources/log/log_partition_reader.h"
