@@ -17,6 +17,7 @@
 
 #include "base/objects.h"
 #include "base/status.h"
+#include "bridge/stream_graph.h"
 
 namespace weir::bridge {
 
@@ -38,6 +39,10 @@ struct PlanTable {
   // order.
   std::vector<std::pair<std::string, std::string>> computed;
   std::vector<std::string> order;
+  // Event time: the column of WATERMARK FOR, or empty. Window functions and interval joins need it.
+  std::string time_column;
+  bool changelog = false;  // its rows carry weights
+  bool lookup = false;     // only read FOR SYSTEM_TIME AS OF
 };
 
 struct PlanView {
@@ -78,10 +83,15 @@ struct PlanBranch {
   std::unique_ptr<Fragment> fragment;
 };
 
-// UNION ALL gives several branches, also over one source.
+// A stateless query is its branches (UNION ALL gives several, also over one source) and has no graph. A
+// stateful one is its graph; the last node gives the query's rows, and `branches` has an entry without a
+// fragment for each source that it scans.
 struct StreamPlan {
   std::shared_ptr<arrow::Schema> schema;  // of the output, without "_weir_row"
   std::vector<PlanBranch> branches;
+  std::vector<PlanNode> graph;
+  std::vector<std::unique_ptr<Fragment>> fragments;  // of the graph's nodes
+  bool changelog = false;                            // the output carries weights
   std::string tree_json;      // {"node": "union"|"fragment"|"source", …, "inputs": […]}, what explain prints
   bool deterministic = true;  // false: now(), random(), uuid() and the like are used
 };

@@ -20,7 +20,9 @@ struct IntegerRange {
 
 constexpr IntegerRange kIntegerRanges[] = {{"pipeline.batch-rows", 1, 1'000'000},
                                            {"pipeline.queue-batches", 1, 10'000},
-                                           {"pipeline.max-open-partitions", 1, 10'000}};
+                                           {"pipeline.max-open-partitions", 1, 10'000},
+                                           {"pipeline.parallelism", 0, 64},
+                                           {"pipeline.checkpoints-kept", 1, 1000}};
 
 bool is_pipeline_name(const std::string& name) {
   const char* allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
@@ -41,7 +43,26 @@ std::vector<OptionSpec> make_setting_specs() {
                               "several: other processes run this pipeline too, with the same state.path, and "
                               "share its partitions");
   workers.choices = {"one", "several"};
+  OptionSpec late_rows =
+      option("pipeline.late-rows", OptionType::choice, "error-lake",
+             "what becomes of rows whose windows have closed: the error lake, or only counted");
+  late_rows.choices = {"error-lake", "drop"};
+  OptionSpec unbounded = option("pipeline.unbounded-state", OptionType::choice, "refuse",
+                                "queries whose state nothing bounds (no window, no 'pipeline.state-ttl')");
+  unbounded.choices = {"refuse", "allow"};
   std::vector<OptionSpec> specs = {
+      late_rows,
+      unbounded,
+      option("pipeline.state-ttl", OptionType::duration, "",
+             "rows and groups that were not touched for so long are forgotten (joins, GROUP BY without a "
+             "window)"),
+      option("pipeline.allowed-lateness", OptionType::duration, "0 s",
+             "how long after its end a window still takes rows and corrects its result; the sink must take a "
+             "changelog"),
+      option("pipeline.state-memory", OptionType::size, "2 gb", "most memory that operators' state may take"),
+      option("pipeline.parallelism", OptionType::integer, "0",
+             "instances of each stateful operator, keys shared out among them; 0: one a core"),
+      option("pipeline.checkpoints-kept", OptionType::integer, "3", "epochs whose state is kept"),
       on_changed_plan,
       workers,
       option("pipeline.name", OptionType::string, "", "the pipeline's name; the file's stem when absent"),

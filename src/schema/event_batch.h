@@ -1,6 +1,8 @@
 // Events as a source hands them over: bytes and positions, nothing parsed.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -38,6 +40,9 @@ struct EventBatch {
   int64_t next = 0;
   int64_t received_us = 0;  // ingest-time
   bool end = false;         // the partition is at its end and will give nothing more
+  // Set where events are born typed (the generator): the table's physical columns, a row an event; nothing is decoded
+  // then, and payloads are empty.
+  std::shared_ptr<arrow::RecordBatch> rows;
 
   std::string_view view(Slice slice) const {
     if (slice.size <= 0) return {};

@@ -64,6 +64,9 @@ class Source {
   virtual Result<std::vector<std::string>> discover(const std::vector<std::string>& known) = 0;
   // False when discover() can never find more than it found first (bounded reads, one stream).
   virtual bool may_grow() const = 0;
+  // True: when all partitions have ended, nothing will ever follow, so that time ends too (the final watermark).
+  // False: --once only pauses an endless input.
+  virtual bool bounded() const { return false; }
   // `stored`: the position (next offset) that the authority holds for it, or nothing on the first start.
   virtual Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
                                                         std::optional<int64_t> stored) = 0;
