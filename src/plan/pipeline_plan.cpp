@@ -38,6 +38,7 @@ class Planner {
     for (const InsertSpec& insert : plan_->spec.inserts) plan_insert(insert);
     if (diagnostics_.has_errors()) return nullptr;
     for (auto& source : plan_->sources) plan_checks(*source);
+    for (auto& source : plan_->sources) plan_watermark(*source);
     if (diagnostics_.has_errors()) return nullptr;
     refuse_changelogs();
     if (diagnostics_.has_errors()) return nullptr;
@@ -100,7 +101,9 @@ class Planner {
       if (!decoder.ok()) diagnostics_.error(table.location, decoder.status());
     }
     bridge::PlanRequest request;
-    request.tables.push_back({planned.name, planned.schema, {}, {}});
+    request.tables.emplace_back();
+    request.tables.back().name = planned.name;
+    request.tables.back().schema = planned.schema;
     for (const ColumnSpec& column : table.columns) {
       if (column.kind != ColumnKind::computed) continue;
       plan_expression(request, table.name, column.expression, column.expression_location);
@@ -130,6 +133,7 @@ class Planner {
     if (source.format->uses_registry) add(registry_.schemas.options);
     add(registry_.payloads.options);
     add(error_budget_option_specs());
+    add(event_time_option_specs());
     const size_t problems = diagnostics_.entries().size();
     source.options =
         validate_options("connector '" + source.connector->name + "' with format '" + format_name + "'",
@@ -138,6 +142,7 @@ class Planner {
     const Status payloads = registry_.payloads.check(source.options);
     if (!payloads.ok()) diagnostics_.error(table.location, payloads.message());
     source.error_budget = plan_error_budget(source.options, plan_->spec.settings, diagnostics_);
+    plan_event_time_options(source.options, source.event_time);
     return diagnostics_.entries().size() == problems;
   }
 
@@ -380,6 +385,39 @@ class Planner {
     source.checks.fragment = std::move(result.plan->branches[0].fragment);
   }
 
+  // The time attribute and the watermark of each row, as one query over the table.
+  void plan_watermark(SourcePlan& source) {
+    const TableSpec& table = source.table;
+    if (table.watermark_column.empty()) return;
+    bridge::PlanRequest request = request_;
+    auto alone = plan_expression(request, table.name, table.watermark_expression, table.watermark_location);
+    if (!alone) return;
+    const auto type = alone->schema->field(0)->type();
+    if (type->id() != arrow::Type::TIMESTAMP) {
+      diagnostics_.error(table.watermark_location,
+                         "the watermark of '" + table.name + "' is " + type->ToString() +
+                             ", expected a TIMESTAMP: WATERMARK FOR " + table.watermark_column + " AS " +
+                             table.watermark_column + " - INTERVAL '5' SECOND");
+      return;
+    }
+    request.query = "SELECT \"" + table.watermark_column + "\" AS t, (" +
+                    portable_query(table.watermark_expression) + ") AS w FROM \"" + table.name + "\"";
+    bridge::PlanResult result = bridge::plan_query(request);
+    if (!result.plan || result.plan->branches.size() != 1) {
+      diagnostics_.error(table.watermark_location,
+                         "the watermark cannot be planned: " + result.error.status.message());
+      return;
+    }
+    if (result.plan->schema->field(0)->type()->id() != arrow::Type::TIMESTAMP) {
+      diagnostics_.error(table.watermark_location, "the column '" + table.watermark_column +
+                                                       "' of WATERMARK FOR is " +
+                                                       result.plan->schema->field(0)->type()->ToString() +
+                                                       ", expected TIMESTAMP(p) or TIMESTAMP_LTZ(p)");
+      return;
+    }
+    source.event_time.fragment = std::move(result.plan->branches[0].fragment);
+  }
+
   void refuse_changelogs() {
     for (const auto& insert : plan_->inserts) {
       for (const auto& branch : insert->plan.branches) {
@@ -569,6 +607,10 @@ FormatContext SourcePlan::format_context() const {
     }
   }
   return context;
+}
+
+bool SetPlan::stateful() const {
+  return std::any_of(inserts.begin(), inserts.end(), [](const auto* insert) { return insert->stateful(); });
 }
 
 const SourcePlan* PipelinePlan::source(const std::string& name) const {

@@ -12,6 +12,7 @@
 #include "bridge/bridge.h"
 #include "config/pipeline_spec.h"
 #include "plan/error_budget_plan.h"
+#include "plan/event_time_plan.h"
 #include "plan/registry.h"
 
 namespace weir {
@@ -27,6 +28,7 @@ struct SourcePlan {
   const FormatInfo* format = nullptr;
   Options options;  // of the connector and of its format, and of the error budget
   ErrorBudgetPlan error_budget;
+  EventTimePlan event_time;
   std::vector<ColumnSpec> physical;  // decoded from the payload, in declared order
   std::vector<ColumnSpec> metadata;  // in declared order
   std::shared_ptr<arrow::Schema>
@@ -62,6 +64,8 @@ struct InsertPlan {
   bridge::StreamPlan plan;
   std::vector<int> column_of_sink;  // for each sink column the query's column, or -1: null
   Location location;
+
+  bool stateful() const { return !plan.graph.empty(); }
 };
 
 // INSERTs that share a source or a sink: read once, committed and recovered together.
@@ -69,6 +73,9 @@ struct SetPlan {
   std::vector<SourcePlan*> sources;
   std::vector<SinkPlan*> sinks;
   std::vector<InsertPlan*> inserts;
+
+  // One of its INSERTs keeps state: the set runs in epochs (runtime/epoch_runner.h).
+  bool stateful() const;
 };
 
 struct PipelinePlan {
