@@ -117,6 +117,9 @@ struct AddFile {
 
 struct DeltaCommit {
   std::vector<AddFile> adds;
+  // Files that the commit takes away: paths of files() of the loaded snapshot. internal: one is not there.
+  std::vector<std::string> removes;
+  std::string merge_on;  // set: commitInfo names a MERGE on this, else a write that appends
   std::vector<std::pair<std::string, int64_t>> transactions;  // (appId, version); lastUpdated stays null
   std::string info_json = "{}";                               // merged into commitInfo
   std::shared_ptr<arrow::Schema>
@@ -138,6 +141,8 @@ class DeltaTable {
   virtual int64_t version() const = 0;
   virtual Result<std::shared_ptr<arrow::Schema>> schema() const = 0;
   virtual std::vector<std::string> partition_columns() const = 0;
+  // invalid: rewriting its files would lose something (deletion vectors, mapped columns, a change feed).
+  virtual Result<std::vector<AddFile>> files() const = 0;
   virtual Result<std::optional<int64_t>> transaction_version(const std::string& app_id) const = 0;
   // Every (appId, version) of the snapshot whose appId starts with `prefix`.
   virtual Result<std::map<std::string, int64_t>> transactions(const std::string& prefix) const = 0;

@@ -48,6 +48,27 @@ class RustDeltaTable final : public DeltaTable {
     return json::parse(take(text)).get<std::vector<std::string>>();
   }
 
+  Result<std::vector<AddFile>> files() const override {
+    AbiError error;
+    WeirText text{};
+    WEIR_TRY(error.status(weir_delta_files(handle_.get(), &text, error.get())));
+    std::vector<AddFile> files;
+    for (const json& entry : json::parse(take(text))) {
+      AddFile file;
+      file.path = entry.at("path").get<std::string>();
+      file.size = entry.at("size").get<int64_t>();
+      file.modified_ms = entry.at("modified_ms").get<int64_t>();
+      for (const auto& [column, value] : entry.at("partition_values").items()) {
+        std::optional<std::string> text_of_value;
+        if (!value.is_null()) text_of_value = value.get<std::string>();
+        file.partition_values.emplace_back(column, std::move(text_of_value));
+      }
+      file.stats_json = entry.at("stats").get<std::string>();
+      files.push_back(std::move(file));
+    }
+    return files;
+  }
+
   Result<std::optional<int64_t>> transaction_version(const std::string& app_id) const override {
     WEIR_ASSIGN(auto found, read_transactions(app_id, true));
     if (found.empty()) return std::optional<int64_t>();
@@ -75,7 +96,9 @@ class RustDeltaTable final : public DeltaTable {
     for (const auto& [id, version] : commit.transactions) transactions.push_back({id, version});
     json info = json::parse(commit.info_json, nullptr, false);
     if (!info.is_object()) return Status::internal("commit info is not a JSON object");
-    const json request = {{"adds", adds}, {"transactions", transactions}, {"info", info}};
+    json request = {
+        {"adds", adds}, {"removes", commit.removes}, {"transactions", transactions}, {"info", info}};
+    if (!commit.merge_on.empty()) request["merge_on"] = commit.merge_on;
     std::string text;
     try {
       text = request.dump();

@@ -87,12 +87,13 @@ int32_t weir_delta_refresh(const WeirDelta* table, struct WeirError* error);
 int32_t weir_delta_version(const WeirDelta* table, int64_t* version, struct WeirError* error);
 int32_t weir_delta_schema(const WeirDelta* table, struct ArrowSchema* schema, struct WeirError* error);
 int32_t weir_delta_partition_columns(const WeirDelta* table, struct WeirText* json, struct WeirError* error);
+// [{"path", "size", "modified_ms", "partition_values", "stats"}…] of the loaded snapshot.
+int32_t weir_delta_files(const WeirDelta* table, struct WeirText* json, struct WeirError* error);
 // {appId: version} of those that start with `prefix`, or (exact) of that one.
 int32_t weir_delta_transactions(const WeirDelta* table, struct WeirSlice prefix, int32_t exact, struct WeirText* json,
                                 struct WeirError* error);
-// commit {"adds": [{"path", "size", "modified_ms", "partition_values": {…}, "stats"}…], "transactions": [[id,
-// version]…],
-// "info": {…}}; new_schema may be null.
+// commit {"adds": [{"path", "size", "modified_ms", "partition_values": {…}, "stats"}…], "removes": [path…],
+// "merge_on": words or absent, "transactions": [[id, version]…], "info": {…}}; new_schema may be null.
 int32_t weir_delta_commit(const WeirDelta* table, struct WeirSlice commit, struct ArrowSchema* new_schema,
     int64_t* version,
                           struct WeirError* error);

@@ -1,6 +1,6 @@
 //! Delta tables by delta-rs: exactly the next version or a conflict, and the log's transactions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use arrow::array::{Array, AsArray};
@@ -11,14 +11,14 @@ use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKern
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake_core::kernel::{Action, Add, MetadataExt, StructField, StructType, Transaction};
 use deltalake_core::operations::create::CreateBuilder;
-use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::protocol::{DeltaOperation, MergePredicate, SaveMode};
 use deltalake_core::{
     ensure_table_uri, DeltaTable, DeltaTableBuilder, DeltaTableError, ObjectStore,
 };
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::ObjectStoreExt;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -37,11 +37,17 @@ pub struct CreateRequest {
 #[derive(Deserialize)]
 pub struct CommitRequest {
     adds: Vec<AddFile>,
+    /// Paths of files() of the very snapshot that the commit builds on.
+    #[serde(default)]
+    removes: Vec<String>,
+    /// What decided which rows change; None: the commit only adds.
+    #[serde(default)]
+    merge_on: Option<String>,
     transactions: Vec<(String, i64)>,
     info: serde_json::Map<String, serde_json::Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 struct AddFile {
     path: String,
     size: i64,
@@ -250,6 +256,53 @@ impl Delta {
         Ok(snapshot.metadata().partition_columns().to_vec())
     }
 
+    /// The snapshot's files as JSON, for a rewrite of some of them. Invalid where a rewrite would lose something.
+    pub async fn files(&self) -> Outcome<String> {
+        let state = self.state.lock().await;
+        let snapshot = state
+            .table
+            .snapshot()
+            .map_err(|e| storage_error(e, &self.uri))?;
+        let refused = |what: &str| {
+            let words = format!(
+                "{}: its files cannot be rewritten by Weir: {what}",
+                self.uri
+            );
+            BridgeError::invalid(words)
+        };
+        let properties = snapshot.metadata().configuration();
+        if properties
+            .get("delta.columnMapping.mode")
+            .is_some_and(|mode| mode != "none")
+        {
+            return Err(refused("it maps columns (delta.columnMapping.mode)"));
+        }
+        if properties
+            .get("delta.enableChangeDataFeed")
+            .is_some_and(|on| on == "true")
+        {
+            return Err(refused("it keeps a change data feed"));
+        }
+        let mut files = Vec::new();
+        for view in snapshot.log_data().iter() {
+            if view.deletion_vector_descriptor().is_some() {
+                return Err(refused("rows are deleted by deletion vectors"));
+            }
+            let path = view.path().to_string();
+            if path.contains("://") || path.starts_with('/') {
+                return Err(refused("some lie outside of it (a shallow clone)"));
+            }
+            files.push(AddFile {
+                path,
+                size: view.size(),
+                modified_ms: view.modification_time(),
+                partition_values: view.partition_values_map(),
+                stats: view.stats().unwrap_or_default(),
+            });
+        }
+        serde_json::to_string(&files).map_err(|e| BridgeError::internal(e.to_string()))
+    }
+
     pub async fn transactions(&self, prefix: &str, exact: bool) -> Outcome<BTreeMap<String, i64>> {
         let mut state = self.state.lock().await;
         let version = version_of(&state.table);
@@ -280,7 +333,8 @@ impl Delta {
     ) -> Outcome<i64> {
         let mut state = self.state.lock().await;
         let expected = version_of(&state.table) + 1;
-        let actions = self.actions(&state.table, request.adds, new_schema)?;
+        let mut actions = self.actions(&state.table, request.adds, new_schema)?;
+        actions.extend(self.removals(&state.table, request.removes)?);
         let transactions: Vec<_> = request
             .transactions
             .iter()
@@ -294,10 +348,13 @@ impl Delta {
             .snapshot()
             .map_err(|e| storage_error(e, &self.uri))?;
         let partition_by = snapshot.metadata().partition_columns().to_vec();
-        let operation = DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: (!partition_by.is_empty()).then_some(partition_by),
-            predicate: None,
+        let operation = match request.merge_on {
+            None => DeltaOperation::Write {
+                mode: SaveMode::Append,
+                partition_by: (!partition_by.is_empty()).then_some(partition_by),
+                predicate: None,
+            },
+            Some(keys) => merge_operation(keys),
         };
         let prepared = CommitBuilder::from(properties)
             .with_actions(actions)
@@ -360,6 +417,29 @@ impl Delta {
             }));
         }
         Ok(actions)
+    }
+
+    /// Every file must be live in the loaded snapshot: one that is not was rewritten by somebody else.
+    fn removals(&self, table: &DeltaTable, paths: Vec<String>) -> Outcome<Vec<Action>> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut wanted: HashSet<String> = paths.into_iter().collect();
+        let snapshot = table.snapshot().map_err(|e| storage_error(e, &self.uri))?;
+        let mut actions = Vec::with_capacity(wanted.len());
+        for view in snapshot.log_data().iter() {
+            if wanted.remove(view.path().as_ref()) {
+                actions.push(Action::Remove(view.remove_action(true)));
+            }
+        }
+        match wanted.into_iter().next() {
+            None => Ok(actions),
+            Some(path) => Err(BridgeError::internal(format!(
+                "{}: a commit removes '{path}', which is not a file of version {}",
+                self.uri,
+                version_of(table)
+            ))),
+        }
     }
 
     fn commit_error(&self, error: DeltaTableError, expected: i64) -> BridgeError {
@@ -434,6 +514,20 @@ fn no_retries() -> CommitProperties {
         .with_max_retries(0)
         .with_create_checkpoint(false)
         .with_cleanup_expired_logs(Some(false))
+}
+
+fn merge_operation(keys: String) -> DeltaOperation {
+    let action = |name: &str| MergePredicate {
+        action_type: name.into(),
+        predicate: None,
+    };
+    DeltaOperation::Merge {
+        predicate: Some(keys.clone()),
+        merge_predicate: Some(keys),
+        matched_predicates: vec![action("update"), action("delete")],
+        not_matched_predicates: vec![action("insert")],
+        not_matched_by_source_predicates: vec![],
+    }
 }
 
 fn is_conflict(error: &DeltaTableError) -> bool {

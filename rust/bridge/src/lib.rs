@@ -495,6 +495,19 @@ pub unsafe extern "C" fn weir_delta_partition_columns(
 }
 
 #[no_mangle]
+pub unsafe extern "C" fn weir_delta_files(
+    table: *const delta::Delta,
+    json: *mut WeirText,
+    error: *mut WeirError,
+) -> i32 {
+    guard(error, || {
+        let files = runtime().block_on(handle(table, "table")?.files())?;
+        *out(json)? = WeirText::new(files.into_bytes());
+        Ok(())
+    })
+}
+
+#[no_mangle]
 pub unsafe extern "C" fn weir_delta_transactions(
     table: *const delta::Delta,
     prefix: WeirSlice,

@@ -35,6 +35,7 @@ class UnluckyTable final : public bridge::DeltaTable {
   int64_t version() const override { return table_->version(); }
   Result<std::shared_ptr<arrow::Schema>> schema() const override { return table_->schema(); }
   std::vector<std::string> partition_columns() const override { return table_->partition_columns(); }
+  Result<std::vector<bridge::AddFile>> files() const override { return table_->files(); }
   Result<std::optional<int64_t>> transaction_version(const std::string& app_id) const override {
     return table_->transaction_version(app_id);
   }
