@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from servers import ClickHouseFront, ClickHouseServer, KafkaServer, MinioServer, NatsServer, tied  # noqa: E402
+from servers import (ClickHouseFront, ClickHouseServer, FlinkServer, KafkaServer, MinioServer,  # noqa: E402
+                     NatsServer, tied)
 
 
 class Weir:
@@ -72,6 +73,13 @@ def bucket(minio, request):
 def kafka(tmp_path_factory):
     """One Kafka for all tests that leave it alone; use the `topic` fixture for a name of your own."""
     with KafkaServer(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def flink(tmp_path_factory):
+    """One Flink for all tests that leave it alone."""
+    with FlinkServer(tmp_path_factory.mktemp("flink")) as server:
         yield server
 
 

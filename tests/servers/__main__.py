@@ -1,16 +1,16 @@
-"""python -m servers nats|minio|kafka|clickhouse|chdb [FOLDER]
+"""python -m servers nats|minio|kafka|flink|clickhouse|chdb [FOLDER]
 
 Starts one server, prints how to reach it, and stops it on Ctrl-C."""
 
 import signal
 import sys
 
-from . import ClickHouseFront, ClickHouseServer, KafkaServer, MinioServer, NatsServer
+from . import ClickHouseFront, ClickHouseServer, FlinkServer, KafkaServer, MinioServer, NatsServer
 
 
 def main():
-    kinds = {"nats": NatsServer, "minio": MinioServer, "kafka": KafkaServer, "clickhouse": ClickHouseServer,
-             "chdb": ClickHouseFront}
+    kinds = {"nats": NatsServer, "minio": MinioServer, "kafka": KafkaServer, "flink": FlinkServer,
+             "clickhouse": ClickHouseServer, "chdb": ClickHouseFront}
     if len(sys.argv) not in (2, 3) or sys.argv[1] not in kinds:
         print(__doc__, file=sys.stderr)
         return 2
