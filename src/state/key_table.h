@@ -31,7 +31,7 @@ class KeyTable {
   KeyTable& operator=(KeyTable&&) noexcept;
 
   // The entry of each given row of `keys`, made where it is missing; entries[i] belongs to rows[i] (all rows
-  // when `rows` is null, `count` then is keys.size()). Prefetches. exhausted: more than 2^32 - 2 entries.
+  // when `rows` is null, `count` then is keys.size()). Prefetches. exhausted: more than 7/8 of 2^32 entries.
   Status find_or_insert(const EncodedKeys& keys, const uint32_t* rows, size_t count, uint32_t* entries);
   // The same without making any: kNone where there is none.
   void find(const EncodedKeys& keys, const uint32_t* rows, size_t count, uint32_t* entries) const;
