@@ -1,13 +1,14 @@
 #include "sources/generator/generator_source.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 
 #include "base/text.h"
 #include "sources/batch_buffers.h"
+#include "sources/generator/nexmark_events.h"
+#include "sources/generator/paced_reader.h"
 #include "sources/generator/row_generator.h"
 
 namespace weir {
@@ -15,95 +16,79 @@ namespace {
 
 constexpr size_t kBatchBytes = 4 << 20;
 
-struct Slot {
-  int64_t partition = 0;
-  int64_t partitions = 1;
-  int64_t end = -1;       // rows of this partition; -1: no end
-  double rows_per_s = 0;  // of this partition; 0: as fast as possible
-};
-
-class GeneratorReader final : public PartitionReader {
+class GeneratorReader final : public PacedReader {
  public:
-  GeneratorReader(std::shared_ptr<const RowGenerator> rows, Slot slot, int64_t position,
+  GeneratorReader(std::shared_ptr<const RowGenerator> rows, GeneratorSlot slot, int64_t position,
                   GeneratorSettings settings, size_t batch_rows, const Clock* clock)
-      : rows_(std::move(rows)),
-        slot_(slot),
+      : PacedReader(slot, position, batch_rows, clock),
+        rows_(std::move(rows)),
         settings_(std::move(settings)),
-        batch_rows_(batch_rows),
-        clock_(clock),
-        pool_(kBatchBytes),
-        next_(position),
-        begin_(position),
-        begin_ns_(clock->monotonic_ns()) {}
+        pool_(kBatchBytes) {}
 
-  Result<EventBatch> poll(std::chrono::milliseconds timeout) override {
-    EventBatch batch;
-    batch.from = next_;
-    const int64_t until = wait_for_rows(timeout);
+ private:
+  void fill(int64_t until, EventBatch& batch) override {
     text_.clear();
-    batch.events.reserve(static_cast<size_t>(until - next_));
-    while (next_ < until && text_.size() < kBatchBytes) {
-      const int64_t row = next_ * slot_.partitions + slot_.partition;
+    int64_t next = batch.from;
+    while (next < until && text_.size() < kBatchBytes) {
+      const int64_t row = row_of(next);
       Event event;
-      event.offset = next_++;
+      event.offset = next++;
       event.timestamp_us = settings_.start_us + row * settings_.step_us;
       event.payload.begin = static_cast<uint32_t>(text_.size());
-      rows_->append(slot_.partition, row, text_);
+      rows_->append(slot().partition, row, text_);
       event.payload.size = static_cast<int32_t>(text_.size() - event.payload.begin);
       batch.events.push_back(event);
     }
     BatchBuffer buffer = pool_.take(text_.size());
     std::memcpy(buffer.bytes.get(), text_.data(), text_.size());
     batch.bytes = std::move(buffer.bytes);
-    batch.next = next_;
-    batch.end = slot_.end >= 0 && next_ >= slot_.end;
-    batch.received_us = clock_->now_us();
-    if (slot_.end >= 0) lag_.store(slot_.end - next_, std::memory_order_relaxed);
-    return batch;
-  }
-
-  Status acknowledge(int64_t) override { return {}; }
-  int64_t lag() const override { return lag_.load(std::memory_order_relaxed); }
-
- private:
-  // The row before which the next batch ends; waits for the rate.
-  int64_t wait_for_rows(std::chrono::milliseconds timeout) {
-    int64_t until = next_ + static_cast<int64_t>(batch_rows_);
-    if (slot_.end >= 0) until = std::min(until, std::max(next_, slot_.end));
-    if (slot_.rows_per_s <= 0) return until;
-    int64_t due = due_rows();
-    for (auto left = timeout; due <= next_ && until > next_ && left.count() > 0;) {
-      const auto nap = std::min(left, std::chrono::milliseconds(10));
-      clock_->sleep(nap);
-      left -= nap;
-      due = due_rows();
-    }
-    return std::clamp(due, next_, until);
-  }
-
-  int64_t due_rows() const {
-    const double elapsed_s = static_cast<double>(clock_->monotonic_ns() - begin_ns_) / 1e9;
-    return begin_ + static_cast<int64_t>(elapsed_s * slot_.rows_per_s);
+    batch.next = next;
   }
 
   std::shared_ptr<const RowGenerator> rows_;  // shared by the source's readers
-  const Slot slot_;
   const GeneratorSettings settings_;
-  const size_t batch_rows_;
-  const Clock* clock_;
   BatchBuffers pool_;
   std::string text_;
-  int64_t next_;
-  const int64_t begin_;
-  const int64_t begin_ns_;
-  std::atomic<int64_t> lag_{-1};
+};
+
+class NexmarkReader final : public PacedReader {
+ public:
+  NexmarkReader(std::shared_ptr<const NexmarkEvents> events, GeneratorSlot slot, int64_t position,
+                size_t batch_rows, const Clock* clock)
+      : PacedReader(slot, position, batch_rows, clock),
+        events_(std::move(events)),
+        bytes_(std::make_shared<char[]>(EventBatch::kPadding)) {}
+
+ private:
+  void fill(int64_t until, EventBatch& batch) override {
+    const int64_t count = until - batch.from;
+    times_us_.resize(static_cast<size_t>(count));
+    batch.rows = events_->make(row_of(batch.from), slot().partitions, count, times_us_.data());
+    batch.events.resize(static_cast<size_t>(count));
+    for (size_t i = 0; i < batch.events.size(); ++i) {
+      batch.events[i].offset = batch.from + static_cast<int64_t>(i);
+      batch.events[i].timestamp_us = times_us_[i];
+    }
+    batch.bytes = bytes_;
+    batch.next = until;
+  }
+
+  std::shared_ptr<const NexmarkEvents> events_;  // shared by the source's readers
+  const std::shared_ptr<const char[]> bytes_;    // of no payload; batches may outlive the reader
+  std::vector<int64_t> times_us_;
+};
+
+// What a table of the connector gives: one of the two.
+struct GeneratedRows {
+  GeneratorSettings settings;
+  std::shared_ptr<const RowGenerator> drawn;
+  std::shared_ptr<const NexmarkEvents> nexmark;
 };
 
 class GeneratorSource final : public Source {
  public:
-  GeneratorSource(SourceContext context, GeneratorSettings settings, std::shared_ptr<const RowGenerator> rows)
+  GeneratorSource(SourceContext context, GeneratedRows rows)
       : context_(std::move(context)),
-        settings_(std::move(settings)),
         rows_(std::move(rows)),
         partitions_(context_.options.integer("partitions")) {}
 
@@ -118,13 +103,15 @@ class GeneratorSource final : public Source {
 
   bool may_grow() const override { return false; }
 
+  bool bounded() const override { return context_.options.has("rows"); }
+
   GroupMember* group() override { return nullptr; }
 
   Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
                                                 std::optional<int64_t> stored) override {
     for (int64_t i = 0; i < partitions_; ++i) {
       if (partition != id(i)) continue;
-      Slot slot;
+      GeneratorSlot slot;
       slot.partition = i;
       slot.partitions = partitions_;
       if (context_.options.has("rows")) {
@@ -132,28 +119,33 @@ class GeneratorSource final : public Source {
         slot.end = rows / partitions_ + (i < rows % partitions_ ? 1 : 0);
       }
       slot.rows_per_s = context_.options.number("rate") / static_cast<double>(partitions_);
+      if (rows_.nexmark != nullptr) {
+        return std::unique_ptr<PartitionReader>(std::make_unique<NexmarkReader>(
+            rows_.nexmark, slot, stored.value_or(0), context_.batch_rows, context_.clock));
+      }
       return std::unique_ptr<PartitionReader>(std::make_unique<GeneratorReader>(
-          rows_, slot, stored.value_or(0), settings_, context_.batch_rows, context_.clock));
+          rows_.drawn, slot, stored.value_or(0), rows_.settings, context_.batch_rows, context_.clock));
     }
     return changed(partition);
   }
 
  private:
   std::string id(int64_t partition) const {
-    return "seed-" + std::to_string(settings_.seed) + "/" + std::to_string(partition) + "-of-" +
+    return std::string(rows_.nexmark != nullptr ? "nexmark-" : "") + "seed-" +
+           std::to_string(rows_.settings.seed) + "/" + std::to_string(partition) + "-of-" +
            std::to_string(partitions_);
   }
 
   Status changed(const std::string& known) const {
     return Status::invalid("the pipeline holds a position of '" + known + "', the generator now makes " +
                            std::to_string(partitions_) + " partition(s) of seed " +
-                           std::to_string(settings_.seed) +
-                           ": restore 'seed' and 'partitions', or give the pipeline a new name");
+                           std::to_string(rows_.settings.seed) +
+                           (rows_.nexmark != nullptr ? " of Nexmark" : "") +
+                           ": restore 'kind', 'seed' and 'partitions', or give the pipeline a new name");
   }
 
   SourceContext context_;
-  GeneratorSettings settings_;
-  std::shared_ptr<const RowGenerator> rows_;  // also held by the readers
+  GeneratedRows rows_;  // also held by the readers
   int64_t partitions_;
 };
 
@@ -219,18 +211,62 @@ Result<GeneratorSettings> generator_settings(const Options& options) {
   return settings;
 }
 
-Result<std::unique_ptr<RowGenerator>> rows_of(const SourceContext& context,
-                                              const GeneratorSettings& settings) {
+constexpr const char* kNexmarkPrefix = "nexmark.";
+
+NexmarkSettings nexmark_settings(const GeneratorSettings& common, const Options& options) {
+  NexmarkSettings settings;
+  settings.seed = common.seed;
+  settings.start_us = common.start_us;
+  settings.event_rate = options.integer("nexmark.event-rate");
+  settings.person_share = options.integer("nexmark.person-share");
+  settings.auction_share = options.integer("nexmark.auction-share");
+  settings.bid_share = options.integer("nexmark.bid-share");
+  settings.hot_auction_ratio = options.integer("nexmark.hot-auction-ratio");
+  settings.hot_bidder_ratio = options.integer("nexmark.hot-bidder-ratio");
+  settings.hot_seller_ratio = options.integer("nexmark.hot-seller-ratio");
+  settings.in_flight_auctions = options.integer("nexmark.in-flight-auctions");
+  settings.active_people = options.integer("nexmark.active-people");
+  settings.person_bytes = options.size("nexmark.person-size");
+  settings.auction_bytes = options.size("nexmark.auction-size");
+  settings.bid_bytes = options.size("nexmark.bid-size");
+  return settings;
+}
+
+// An option of the other kind would do nothing.
+Status check_kind(const Options& options) {
+  const bool nexmark = options.string("kind") == "nexmark";
+  for (const auto& [name, value] : options.values()) {
+    const bool of_nexmark = name.starts_with(kNexmarkPrefix);
+    if (!nexmark && of_nexmark) return Status::invalid("'" + name + "' is for 'kind' = 'nexmark'");
+    const bool of_drawn = name == "time-step" || name == "null-share" || name.starts_with("broken-") ||
+                          name.starts_with("fields.");
+    if (nexmark && of_drawn) {
+      return Status::invalid("'" + name + "' is not for 'kind' = 'nexmark'" +
+                             (name == "time-step" ? ": its event time follows 'nexmark.event-rate'" : ""));
+    }
+  }
+  return {};
+}
+
+Result<GeneratedRows> rows_of(const SourceContext& context) {
+  GeneratedRows rows;
+  WEIR_TRY(check_kind(context.options));
+  WEIR_ASSIGN(rows.settings, generator_settings(context.options));
   std::vector<ColumnSpec> physical;
   for (const ColumnSpec& column : context.table->columns) {
     if (column.kind == ColumnKind::physical) physical.push_back(column);
   }
-  return make_row_generator(physical, settings);
+  if (context.options.string("kind") == "nexmark") {
+    WEIR_ASSIGN(rows.nexmark,
+                NexmarkEvents::create(nexmark_settings(rows.settings, context.options), physical));
+  } else {
+    WEIR_ASSIGN(rows.drawn, make_row_generator(physical, rows.settings));
+  }
+  return rows;
 }
 
 Result<std::unique_ptr<Source>> create_generator_source(SourceContext context) {
   const Options& options = context.options;
-  WEIR_ASSIGN(GeneratorSettings settings, generator_settings(options));
   const auto format = context.table->options.find("format");
   if (format != context.table->options.end() && format->second.text != "json") {
     return Status::invalid("connector 'generator' writes 'format' = 'json', not '" + format->second.text +
@@ -244,16 +280,11 @@ Result<std::unique_ptr<Source>> create_generator_source(SourceContext context) {
   if (options.number("rate") < 0) return Status::invalid("'rate' must not be negative");
   const int64_t partitions = options.integer("partitions");
   if (partitions < 1 || partitions > 1024) return Status::invalid("'partitions' must be between 1 and 1024");
-  WEIR_ASSIGN(std::unique_ptr<RowGenerator> rows, rows_of(context, settings));
-  return std::unique_ptr<Source>(
-      std::make_unique<GeneratorSource>(std::move(context), std::move(settings), std::move(rows)));
+  WEIR_ASSIGN(GeneratedRows rows, rows_of(context));
+  return std::unique_ptr<Source>(std::make_unique<GeneratorSource>(std::move(context), std::move(rows)));
 }
 
-Status probe_generator(const SourceContext& context) {
-  WEIR_ASSIGN(const GeneratorSettings settings, generator_settings(context.options));
-  WEIR_ASSIGN(const std::unique_ptr<RowGenerator> rows, rows_of(context, settings));
-  return {};
-}
+Status probe_generator(const SourceContext& context) { return rows_of(context).status(); }
 
 std::vector<OptionSpec> generator_options() {
   const auto option = [](const char* name, OptionType type, const char* default_value, const char* help) {
@@ -266,6 +297,8 @@ std::vector<OptionSpec> generator_options() {
   };
   using enum OptionType;
   return {
+      one_of("kind", {"drawn", "nexmark"},
+             "drawn: by the table's columns; nexmark: the benchmark's auction site"),
       option("rows", integer, "", "how many rows in all; without it there is no end"),
       option("rate", number, "0", "rows a second over all partitions; 0: as fast as possible"),
       option("seed", integer, "1", "the same seed gives the same rows"),
@@ -277,14 +310,26 @@ std::vector<OptionSpec> generator_options() {
       option("broken-codes", string, "",
              "error codes of the broken rows; by default all that the schema can show"),
       option("fields.*", string, "", "fields.<name>.min|max|length|values|kind; kind is random or sequence"),
+      option("nexmark.event-rate", integer, "10000", "events a second of event time"),
+      option("nexmark.person-share", integer, "1", "persons in a cycle of events"),
+      option("nexmark.auction-share", integer, "3", "auctions in a cycle of events"),
+      option("nexmark.bid-share", integer, "46", "bids in a cycle of events"),
+      option("nexmark.hot-auction-ratio", integer, "2", "one bid in so many is not for the hot auction"),
+      option("nexmark.hot-bidder-ratio", integer, "4", "one bid in so many is not by the hot bidder"),
+      option("nexmark.hot-seller-ratio", integer, "4", "one auction in so many is not by the hot seller"),
+      option("nexmark.in-flight-auctions", integer, "100", "auctions that bids are drawn for"),
+      option("nexmark.active-people", integer, "1000", "persons that bidders and sellers are drawn from"),
+      option("nexmark.person-size", size, "200 b", "mean size of a person, filled up by 'extra'"),
+      option("nexmark.auction-size", size, "500 b", "mean size of an auction, filled up by 'extra'"),
+      option("nexmark.bid-size", size, "100 b", "mean size of a bid, filled up by 'extra'"),
   };
 }
 
 }  // namespace
 
 SourceConnector generator_connector() {
-  return {"generator", "rows drawn from the table's schema and a seed", generator_options(),
-          create_generator_source, probe_generator};
+  return {"generator", "rows drawn from the table's schema and a seed, or Nexmark's events",
+          generator_options(), create_generator_source, probe_generator};
 }
 
 }  // namespace weir
