@@ -24,8 +24,13 @@ constexpr size_t kBlock = 32;
 class Page {
  public:
   Page() = default;
-  explicit Page(size_t bytes) : head_(new(::operator new(sizeof(Head) + bytes)) Head{{1}, bytes}) {
-    std::memset(data(), 0, bytes);
+  // The bytes of `begin`, if it is one, then zeros.
+  Page(size_t bytes, const Page& begin) {
+    void* memory = ::operator new(sizeof(Head) + bytes);
+    head_ = new (memory) Head{{1}, bytes};
+    const size_t copied = begin.head_ == nullptr ? 0 : begin.bytes();
+    if (copied != 0) std::memcpy(data(), begin.data(), copied);
+    std::memset(data() + copied, 0, bytes - copied);
   }
   Page(const Page& other) : head_(other.head_) {
     if (head_ != nullptr) head_->owners.fetch_add(1, std::memory_order_relaxed);
@@ -213,7 +218,7 @@ struct KeyTable::Impl {
     if (page == 0) {
       rows = first_rows = std::clamp<size_t>(kFirstPageBytes / row_bytes, 1, page_rows());
     }
-    pages.emplace_back(rows * row_bytes);
+    pages.emplace_back(rows * row_bytes, Page());
     frozen.push_back(0);
   }
 
