@@ -35,6 +35,30 @@ const Slice Event::* metadata_text(const ColumnSpec& column) {
   return nullptr;
 }
 
+Result<DecodedRows> born_typed(const EventBatch& batch, size_t begin, size_t end) {
+  DecodedRows out;
+  out.rows = batch.rows->Slice(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin));
+  out.event_of_row.resize(end - begin);
+  std::iota(out.event_of_row.begin(), out.event_of_row.end(), static_cast<uint32_t>(begin));
+  return out;
+}
+
+// Rows of the events `kept`, ascending.
+Result<std::shared_ptr<arrow::RecordBatch>> rows_at(const arrow::RecordBatch& rows,
+                                                    const std::vector<uint32_t>& kept) {
+  arrow::RecordBatchVector runs;
+  for (size_t i = 0; i < kept.size();) {
+    size_t end = i + 1;
+    while (end < kept.size() && kept[end] == kept[end - 1] + 1) ++end;
+    runs.push_back(rows.Slice(kept[i], static_cast<int64_t>(end - i)));
+    i = end;
+  }
+  if (runs.empty()) return rows.Slice(0, 0);
+  auto joined = arrow::ConcatenateRecordBatches(runs);
+  if (!joined.ok()) return arrow_status(joined.status());
+  return *joined;
+}
+
 }  // namespace
 
 void InsertCounts::add(const InsertCounts& other) {
@@ -63,7 +87,8 @@ EventProcessor::EventProcessor(const SourcePlan& source, std::vector<InsertPlan*
 Result<ProcessedEvents> EventProcessor::process(const EventBatch& batch, size_t begin, size_t end,
                                                 const std::string& partition, const std::vector<bool>& active,
                                                 int64_t now_us) {
-  if (payloads_ == nullptr) return process_unwrapped(batch, begin, end, partition, active, now_us);
+  if (payloads_ == nullptr || batch.rows != nullptr)
+    return process_unwrapped(batch, begin, end, partition, active, now_us);
   ProcessedEvents out;
   out.rows.resize(inserts_.size());
   out.counts.resize(inserts_.size());
@@ -121,7 +146,8 @@ Result<ProcessedEvents> EventProcessor::process_unwrapped(const EventBatch& batc
     cached_partition_ = partition;
     cached_partition_column_.reset();
   }
-  WEIR_ASSIGN(DecodedRows decoded, decoder_->decode(batch, begin, end));
+  WEIR_ASSIGN(DecodedRows decoded,
+              batch.rows != nullptr ? born_typed(batch, begin, end) : decoder_->decode(batch, begin, end));
   out.errors = std::move(decoded.errors);
   if (source_.changelog) {
     event_of_row_ = decoded.event_of_row;
@@ -162,6 +188,9 @@ Result<ProcessedEvents> EventProcessor::process_without(const std::vector<uint32
     }
     rest.events.push_back(batch.events[i]);
     index_of_rest.push_back(static_cast<uint32_t>(i));
+  }
+  if (batch.rows != nullptr) {
+    WEIR_ASSIGN(rest.rows, rows_at(*batch.rows, index_of_rest));
   }
   WEIR_ASSIGN(auto out, process(rest, 0, rest.events.size(), partition, active, now_us));
   for (ErrorRecord& record : out.errors) record.event = index_of_rest[record.event];

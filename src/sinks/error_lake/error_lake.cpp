@@ -7,6 +7,7 @@
 #include <arrow/type.h>
 
 #include "schema/error_code.h"
+#include "schema/row_json.h"
 #include "sinks/sink.h"
 
 namespace weir {
@@ -192,7 +193,15 @@ Status ErrorRows::append(const ErrorOrigin& origin, const EventBatch& batch, con
   columns.text(error_code_name(error.code));
   columns.text(error.message);
   columns.text(error.field);
-  columns.bytes(batch.view(event.payload));
+  if (batch.rows != nullptr) {
+    // Born typed: stored as the JSON that its source would have given, so that replay reads it like any
+    // other.
+    std::string json;
+    append_json_row(*batch.rows, error.event, batch.rows->num_columns(), json);
+    columns.bytes(json);
+  } else {
+    columns.bytes(batch.view(event.payload));
+  }
   columns.text(origin.payload_kind);
   columns.text_or_null(batch.view(event.subject), event.subject.size >= 0);
   if (event.key.size >= 0)
