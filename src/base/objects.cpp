@@ -140,6 +140,29 @@ class LocalObjects final : public ObjectStore {
     return read_file(target.string());
   }
 
+  Result<ObjectTail> tail(const std::string& path, size_t most) override {
+    WEIR_ASSIGN(fs::path target, inside(path));
+    Descriptor file(::open(target.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat info{};
+    if (file.number() < 0 || ::fstat(file.number(), &info) != 0)
+      return errno_status(errno, "open " + target.string());
+    ObjectTail result;
+    result.size = info.st_size;
+    result.bytes.resize(std::min(most, static_cast<size_t>(result.size)));
+    size_t done = 0;
+    while (done < result.bytes.size()) {
+      const off_t from = result.size - static_cast<int64_t>(result.bytes.size() - done);
+      const ssize_t count =
+          ::pread(file.number(), result.bytes.data() + done, result.bytes.size() - done, from);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return errno_status(errno, "read " + target.string());
+      if (count == 0) break;
+      done += static_cast<size_t>(count);
+    }
+    result.bytes.resize(done);
+    return result;
+  }
+
   Result<std::vector<std::string>> list(const std::string& prefix) override {
     fs::path folder = root_;
     if (!prefix.empty()) {
@@ -169,6 +192,15 @@ class LocalObjects final : public ObjectStore {
     return sync_path(target.parent_path().string());
   }
 
+  Status remove_folder(const std::string& folder) override {
+    WEIR_ASSIGN(fs::path target, inside(folder));
+    std::error_code error;
+    fs::remove_all(target, error);
+    if (error) return errno_status(error.value(), "remove " + target.string());
+    Status synced = sync_path(target.parent_path().string());
+    return synced.code() == Code::not_found ? Status() : synced;
+  }
+
   Result<std::unique_ptr<ObjectWriter>> open_writer(const std::string& path) override {
     WEIR_ASSIGN(fs::path target, inside(path));
     WEIR_ASSIGN(auto file, TemporaryFile::create(target));
@@ -195,6 +227,20 @@ class LocalObjects final : public ObjectStore {
 };
 
 }  // namespace
+
+Result<ObjectTail> ObjectStore::tail(const std::string& path, size_t most) {
+  WEIR_ASSIGN(std::string bytes, get(path));
+  ObjectTail result;
+  result.size = static_cast<int64_t>(bytes.size());
+  result.bytes = bytes.substr(bytes.size() - std::min(most, bytes.size()));
+  return result;
+}
+
+Status ObjectStore::remove_folder(const std::string& folder) {
+  WEIR_ASSIGN(auto paths, list(folder));
+  for (const std::string& path : paths) WEIR_TRY(remove(path));
+  return {};
+}
 
 Result<std::unique_ptr<ObjectStore>> open_local_objects(const std::string& folder) {
   std::error_code error;

@@ -23,6 +23,12 @@ class ObjectWriter {
   virtual Status close() = 0;
 };
 
+// The end of an object, and how long all of it is.
+struct ObjectTail {
+  int64_t size = 0;
+  std::string bytes;
+};
+
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -31,10 +37,15 @@ class ObjectStore {
   virtual Status put_if_absent(const std::string& path, std::string_view bytes) = 0;
   // not_found when absent.
   virtual Result<std::string> get(const std::string& path) = 0;
+  // Its size and (at most) its last `most` bytes; not_found when absent. Unless the store can do better, all
+  // of it is read for that.
+  virtual Result<ObjectTail> tail(const std::string& path, size_t most);
   // Paths below `prefix` (a folder, or "" for all), sorted; empty when the folder is absent.
   virtual Result<std::vector<std::string>> list(const std::string& prefix) = 0;
   // ok when the object was absent already.
   virtual Status remove(const std::string& path) = 0;
+  // All objects below `folder`, and what writers that never closed left there: nobody writes there any more.
+  virtual Status remove_folder(const std::string& folder);
   virtual Result<std::unique_ptr<ObjectWriter>> open_writer(const std::string& path) = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
@@ -48,6 +49,34 @@ TEST_F(LocalObjectsTest, GetOfNothingIsNotFound) {
   EXPECT_EQ(store_->get("nothing").status().code(), Code::not_found);
   ASSERT_TRUE(store_->put("file", "1").ok());
   EXPECT_EQ(store_->get("file/below").status().code(), Code::not_found);
+}
+
+TEST_F(LocalObjectsTest, TailIsTheEndAndTheSize) {
+  ASSERT_TRUE(store_->put("a/b", "0123456789").ok());
+  for (size_t most : {0, 1, 4, 10, 11, 100}) {
+    auto tail = *store_->tail("a/b", most);
+    auto read = *store_->ObjectStore::tail("a/b", most);  // what a store has that cannot do better
+    EXPECT_EQ(tail.size, 10);
+    EXPECT_EQ(tail.bytes, std::string("0123456789").substr(10 - std::min<size_t>(most, 10)));
+    EXPECT_EQ(read.size, tail.size);
+    EXPECT_EQ(read.bytes, tail.bytes);
+  }
+  ASSERT_TRUE(store_->put("empty", "").ok());
+  EXPECT_EQ(store_->tail("empty", 8)->size, 0);
+  EXPECT_EQ(store_->tail("nothing", 8).status().code(), Code::not_found);
+}
+
+TEST_F(LocalObjectsTest, RemoveFolderTakesAbandonedWritersToo) {
+  ASSERT_TRUE(store_->put("e/1/state", "1").ok());
+  ASSERT_TRUE(store_->put("e/2/state", "1").ok());
+  std::ofstream(folder_ / "root" / "deep" / "e" / "1" / ".weir-tmp-0123") << "of a process that was killed";
+  ASSERT_TRUE(store_->remove_folder("e/1").ok());
+  ASSERT_TRUE(store_->remove_folder("e/1").ok());
+  ASSERT_TRUE(store_->remove_folder("never/was").ok());
+  EXPECT_FALSE(fs::exists(folder_ / "root" / "deep" / "e" / "1"));
+  EXPECT_EQ(*store_->list(""), std::vector<std::string>{"e/2/state"});
+  EXPECT_FALSE(store_->remove_folder("").ok());
+  EXPECT_FALSE(store_->remove_folder("../deep").ok());
 }
 
 TEST_F(LocalObjectsTest, PutIfAbsentKeepsTheFirst) {
