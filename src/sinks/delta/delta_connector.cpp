@@ -75,6 +75,7 @@ Result<DeltaSinkSettings> settings_of(const SinkContext& context) {
   settings.uri = absolute_uri(options.string("path"));
   settings.schema = context.schema;
   settings.partition_by = split_list(options.string("partition-by"));
+  if (context.changelog) settings.changelog_key = context.primary_key;
   settings.positions = options.boolean("positions");
   settings.add_columns = options.string("schema-evolution") == "add";
   settings.target_file_bytes = options.size("target-file-size");
@@ -91,6 +92,17 @@ Result<DeltaSinkSettings> settings_of(const SinkContext& context) {
   if (settings.target_file_bytes < 1024) return wrong("target-file-size", "1 kb or more");
   if (settings.max_open_files < 1 || settings.max_open_files > 1000)
     return wrong("max-open-files", "1 to 1000");
+  if (context.changelog) {
+    if (settings.changelog_key.empty()) {
+      return Status::invalid("table '" + context.table +
+                             "': a changelog needs PRIMARY KEY (…) NOT ENFORCED, by which rows are changed");
+    }
+    const auto append_only = settings.properties.find("delta.appendOnly");
+    if (append_only != settings.properties.end() && append_only->second == "true") {
+      return Status::invalid("table '" + context.table +
+                             "': a changelog changes rows, and 'table.delta.appendOnly' forbids that");
+    }
+  }
   int level = settings.parquet.compression_level;
   if (settings.parquet.compression == "zstd" && (level < 1 || level > 22))
     return wrong("compression-level", "1 to 22");
@@ -124,6 +136,11 @@ Result<std::unique_ptr<DeltaSink>> create_delta_sink(const SinkContext& context)
 Result<std::unique_ptr<DeltaTables>> create_delta_tables(const SinkContext& context) {
   DeltaTablesSettings settings;
   WEIR_ASSIGN(settings.each, settings_of(context));
+  if (context.changelog) {
+    return Status::invalid("table '" + context.table +
+                           "': a changelog goes to one table; 'path' with {column} makes many, and a change "
+                           "of that column would leave the old row where it is");
+  }
   WEIR_ASSIGN(settings.columns, columns_in_path(settings.each.uri));
   settings.max_tables = static_cast<int>(context.options.integer("max-tables"));
   settings.overflow = context.options.string("overflow-table");
@@ -156,6 +173,8 @@ SinkConnector delta_connector() {
   connector.name = "delta";
   connector.summary = "Delta Lake table on local disk or S3; exactly once, positions kept in the table";
   connector.options = delta_option_specs();
+  connector.takes_changelog = true;
+  connector.changelog_by_key = true;
   connector.create = [](const SinkContext& context) -> Result<std::unique_ptr<Sink>> {
     if (names_many_tables(context)) {
       WEIR_ASSIGN(auto tables, create_delta_tables(context));

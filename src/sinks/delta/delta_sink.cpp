@@ -1,7 +1,11 @@
 #include "sinks/delta/delta_sink.h"
 
 #include <arrow/array.h>
+#include <arrow/buffer.h>
 #include <arrow/compute/cast.h>
+#include <arrow/io/memory.h>
+#include <arrow/ipc/reader.h>
+#include <arrow/ipc/writer.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
@@ -14,6 +18,7 @@
 #include "config/data_type.h"
 #include "sinks/delta/delta_schema.h"
 #include "sinks/delta/delta_values.h"
+#include "sinks/delta/file_merge.h"
 #include "sinks/delta/partition_split.h"
 
 namespace weir {
@@ -34,6 +39,31 @@ nlohmann::json ledger_json(const LedgerEntry& entry) {
   return {{"insert", entry.insert},     {"partition", entry.app_id}, {"from", entry.from},
           {"next", entry.next},         {"read", entry.read},        {"kept", entry.kept},
           {"filtered", entry.filtered}, {"errored", entry.errored},  {"emitted", entry.emitted}};
+}
+
+// Hidden from readers and from vacuum, like every folder that begins with an underscore.
+constexpr const char* kChangedKeysFolder = "_weir_changes/";
+
+Result<std::string> batch_to_ipc(const arrow::RecordBatch& batch) {
+  auto stream = arrow::io::BufferOutputStream::Create();
+  if (!stream.ok()) return Status::internal(stream.status().ToString());
+  auto writer = arrow::ipc::MakeFileWriter(*stream, batch.schema());
+  if (!writer.ok()) return Status::internal(writer.status().ToString());
+  arrow::Status written = (*writer)->WriteRecordBatch(batch);
+  if (written.ok()) written = (*writer)->Close();
+  if (!written.ok()) return Status::internal("writing changed keys: " + written.ToString());
+  auto buffer = (*stream)->Finish();
+  if (!buffer.ok()) return Status::internal(buffer.status().ToString());
+  return (*buffer)->ToString();
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> batch_from_ipc(std::string bytes) {
+  auto source = std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::move(bytes)));
+  auto reader = arrow::ipc::RecordBatchFileReader::Open(source);
+  if (!reader.ok()) return Status::invalid("changed keys are damaged: " + reader.status().message());
+  auto batch = (*reader)->ReadRecordBatch(0);
+  if (!batch.ok()) return Status::invalid("changed keys are damaged: " + batch.status().message());
+  return *batch;
 }
 
 std::string commit_info(const std::string& pipeline, const CommitRequest& request,
@@ -71,7 +101,12 @@ std::string DeltaSealedRows::to_json() const {
                      {"partition_values", values},
                      {"stats", add.stats_json}});
   }
-  return nlohmann::json({{"version", 1}, {"rows", rows}, {"bytes", bytes}, {"adds", files}}).dump();
+  nlohmann::json json = {{"version", 1}, {"rows", rows}, {"bytes", bytes}, {"adds", files}};
+  if (!changed_keys.empty()) {
+    json["changed_keys"] = changed_keys;
+    json["deletes"] = deletes;
+  }
+  return json.dump();
 }
 
 Result<std::unique_ptr<DeltaSealedRows>> DeltaSealedRows::from_json(const std::string& text) {
@@ -82,6 +117,8 @@ Result<std::unique_ptr<DeltaSealedRows>> DeltaSealedRows::from_json(const std::s
       return Status::invalid("sealed rows of a version that this Weir does not know");
     sealed->rows = json.at("rows").get<int64_t>();
     sealed->bytes = json.at("bytes").get<int64_t>();
+    sealed->changed_keys = json.value("changed_keys", "");
+    sealed->deletes = json.value("deletes", int64_t{0});
     for (const auto& file : json.at("adds")) {
       bridge::AddFile add;
       add.path = file.at("path").get<std::string>();
@@ -186,6 +223,10 @@ Status DeltaSink::prepare_columns() {
       fields.push_back(row_schema_->field(i));
   }
   file_schema_ = arrow::schema(fields);
+  changes_.reset();
+  if (settings_.changelog_key.empty()) return {};
+  WEIR_ASSIGN(key_columns_, KeyColumns::create(settings_.table, *row_schema_, settings_.changelog_key));
+  WEIR_ASSIGN(changes_, ChangedRows::create(key_columns_));
   return {};
 }
 
@@ -196,6 +237,7 @@ Result<std::map<std::string, int64_t>> DeltaSink::open(const std::string& app_pr
   committed_here_.clear();
   WEIR_TRY(open_table());
   WEIR_TRY(match_table());
+  WEIR_TRY(refuse_table_of_changelog());
   WEIR_TRY(add_missing_columns());
   WEIR_TRY(prepare_columns());
   WEIR_ASSIGN(objects_, access_.objects(settings_.uri));
@@ -218,7 +260,7 @@ Status DeltaSink::add_missing_columns() {
   };
   bool committed = false;
   crash_point("delta.before_columns");
-  WEIR_TRY(run_attempts({}, decide, commit, false, committed));
+  WEIR_TRY(run_attempts({}, decide, commit, nullptr, false, committed));
   crash_point("delta.after_columns");
   return {};
 }
@@ -228,7 +270,7 @@ Status DeltaSink::add_missing_columns() {
 
 Result<std::shared_ptr<arrow::RecordBatch>> DeltaSink::storable_rows(const arrow::RecordBatch& rows) const {
   int given = settings_.schema->num_fields();
-  WEIR_CHECK(rows.num_columns() == given + 2, "a sink gets its columns and the two hidden ones");
+  WEIR_CHECK(rows.num_columns() >= given + 2, "a sink gets its columns and the two hidden ones");
   arrow::ArrayVector columns;
   arrow::FieldVector fields;
   for (int i = 0; i < row_schema_->num_fields(); ++i) {
@@ -259,7 +301,22 @@ Result<std::shared_ptr<arrow::RecordBatch>> DeltaSink::storable_rows(const arrow
 Status DeltaSink::append(const std::shared_ptr<arrow::RecordBatch>& rows) {
   if (rows->num_rows() == 0) return {};
   WEIR_CHECK(objects_ != nullptr, "a sink is opened before rows come");
+  if (changes_ != nullptr) return append_changes(*rows);
   WEIR_ASSIGN(auto storable, storable_rows(*rows));
+  sealed_rows_ += rows->num_rows();
+  return write_rows(storable);
+}
+
+Status DeltaSink::append_changes(const arrow::RecordBatch& rows) {
+  WEIR_ASSIGN(auto storable, storable_rows(rows));
+  const int offset = settings_.schema->num_fields() + 1;
+  const bool weighted =
+      rows.num_columns() > offset + 1 && rows.schema()->field(offset + 1)->name() == kWeightColumn;
+  return changes_->append(storable, *rows.column(offset), weighted ? rows.column(offset + 1).get() : nullptr)
+      .with_context("table '" + settings_.table + "'");
+}
+
+Status DeltaSink::write_rows(const std::shared_ptr<arrow::RecordBatch>& storable) {
   WEIR_ASSIGN(auto slices, split_by_partition(storable, partition_columns_));
   for (const PartitionSlice& slice : slices) WEIR_TRY(write_slice(slice.values, slice.rows));
   return {};
@@ -272,7 +329,6 @@ Status DeltaSink::write_slice(const PartitionValues& values,
   if (!opened.ok()) return opened.status();
   OpenFile& open = **opened;
   WEIR_TRY(open.file->write(rows).with_context("writing to table '" + settings_.table + "'"));
-  sealed_rows_ += rows->num_rows();
   if (open.file->estimated_size_bytes() < settings_.target_file_bytes) return {};
   std::string key;
   for (const auto& [folder, file] : open_files_) {
@@ -339,13 +395,28 @@ Status DeltaSink::close_file(const std::string& key) {
 
 Result<std::unique_ptr<SealedRows>> DeltaSink::seal() {
   crash_point("delta.before_seal");
-  while (!open_files_.empty()) WEIR_TRY(close_file(std::string(open_files_.begin()->first)));
   auto sealed = std::make_unique<DeltaSealedRows>();
+  if (changes_ != nullptr) WEIR_TRY(seal_changes(*sealed));
+  while (!open_files_.empty()) WEIR_TRY(close_file(std::string(open_files_.begin()->first)));
   sealed->adds = std::exchange(finished_, {});
   sealed->rows = std::exchange(sealed_rows_, 0);
   for (const auto& add : sealed->adds) sealed->bytes += add.size;
   crash_point("delta.after_seal");
   return std::unique_ptr<SealedRows>(std::move(sealed));
+}
+
+// The net change: new rows into files like any others, all keys beside them.
+Status DeltaSink::seal_changes(DeltaSealedRows& sealed) {
+  if (changes_->empty()) return {};
+  WEIR_ASSIGN(ChangedRows::Net net, changes_->take());
+  for (const auto& rows : net.upserts) {
+    WEIR_TRY(write_rows(rows));
+    sealed_rows_ += rows->num_rows();
+  }
+  sealed.deletes = net.deletes;
+  WEIR_ASSIGN(std::string keys, batch_to_ipc(*net.keys));
+  sealed.changed_keys = std::string(kChangedKeysFolder) + random_hex_id() + ".arrow";
+  return objects_->put(sealed.changed_keys, keys).with_context("keys of table '" + settings_.table + "'");
 }
 
 // ---- committing
@@ -368,7 +439,8 @@ Status DeltaSink::fill_stands(const CommitRequest& request, CommitFacts& facts) 
 
 Status DeltaSink::run_attempts(CommitFacts facts,
                                const std::function<Result<CommitAction>(CommitFacts&)>& decide,
-                               const bridge::DeltaCommit& commit, bool authority, bool& committed) {
+                               const bridge::DeltaCommit& commit, const DeltaSealedRows* sealed,
+                               bool authority, bool& committed) {
   facts.max_attempts = settings_.max_attempts;
   Status last;
   auto back_off = std::chrono::milliseconds(20);
@@ -384,6 +456,17 @@ Status DeltaSink::run_attempts(CommitFacts facts,
       case CommitAction::commit: {
         bridge::DeltaCommit attempt = commit;
         attempt.new_schema = pending_schema_;
+        if (sealed != nullptr && !sealed->changed_keys.empty()) {
+          Status merged = merge_into(*sealed, attempt);
+          // not_found: what the snapshot names was rewritten and cleaned up, or the keys have served already.
+          if (!merged.ok() && !merged.retryable() && merged.code() != Code::not_found)
+            return merged.with_context("table '" + settings_.table + "'");
+          if (!merged.ok()) {
+            last = merged;
+            facts.last = LastAttempt::unknown;
+            break;
+          }
+        }
         crash_point(authority ? "delta.before_authority_commit" : "delta.before_commit");
         auto result = handle_->commit(attempt);
         crash_point(authority ? "delta.after_authority_commit" : "delta.after_commit");
@@ -416,10 +499,46 @@ Status DeltaSink::run_attempts(CommitFacts facts,
   }
 }
 
+// On the loaded snapshot: what another writer committed since is in it.
+Status DeltaSink::merge_into(const DeltaSealedRows& sealed, bridge::DeltaCommit& commit) const {
+  FileMergeRequest request;
+  WEIR_ASSIGN(std::string keys, objects_->get(sealed.changed_keys));
+  WEIR_ASSIGN(request.keys, batch_from_ipc(std::move(keys)));
+  request.objects = objects_.get();
+  WEIR_ASSIGN(request.files, handle_->files());
+  WEIR_ASSIGN(request.schema, handle_->schema());
+  request.partition_by = handle_->partition_columns();
+  request.columns = &key_columns_;
+  request.parquet = settings_.parquet;
+  request.target_file_bytes = settings_.target_file_bytes;
+  request.clock = settings_.clock;
+  crash_point("delta.before_merge");
+  WEIR_ASSIGN(FileMerge merge, merge_files(request));
+  crash_point("delta.after_merge");
+  auto info = nlohmann::json::parse(commit.info_json);
+  info["weir"]["merge"] = {{"key", key_columns_.text()},
+                           {"changed_keys", request.keys->num_rows()},
+                           {"deletes", sealed.deletes},
+                           {"rows_removed", merge.rows_removed},
+                           {"rows_copied", merge.rows_copied},
+                           {"files_read", merge.files_read},
+                           {"files_removed", merge.removed.size()}};
+  commit.info_json = info.dump();
+  commit.merge_on = key_columns_.text();
+  commit.removes = std::move(merge.removed);
+  for (auto& add : merge.added) commit.adds.push_back(std::move(add));
+  return {};
+}
+
+// The keys have served once the commit stands; what a crash leaves behind is small and never read.
+void DeltaSink::drop_changed_keys(const DeltaSealedRows& sealed) const {
+  if (!sealed.changed_keys.empty()) (void)objects_->remove(sealed.changed_keys);
+}
+
 Status DeltaSink::commit(const SealedRows& sealed_rows, const CommitRequest& request) {
   const auto& sealed = static_cast<const DeltaSealedRows&>(sealed_rows);
   if (request.ranges.empty()) {
-    if (!sealed.adds.empty())
+    if (!sealed.adds.empty() || !sealed.changed_keys.empty())
       return Status::internal("rows without a position cannot be committed exactly once");
     return {};
   }
@@ -440,7 +559,8 @@ Status DeltaSink::commit(const SealedRows& sealed_rows, const CommitRequest& req
     return decide_commit(current);
   };
   bool committed = false;
-  WEIR_TRY(run_attempts(facts, decide, commit, request.authority, committed));
+  WEIR_TRY(run_attempts(facts, decide, commit, &sealed, request.authority, committed));
+  drop_changed_keys(sealed);
   for (const auto& [app_id, _] : commit.transactions) committed_here_[app_id] = true;
   return {};
 }
@@ -473,7 +593,8 @@ Result<bool> DeltaSink::commit_transaction(const SealedRows& sealed_rows, const 
   // The handle may be as old as the last commit of this process: another run may have finished this
   // transaction since.
   WEIR_TRY(handle_->refresh().with_context("table '" + settings_.table + "'"));
-  WEIR_TRY(run_attempts({}, decide, commit, false, committed));
+  WEIR_TRY(run_attempts({}, decide, commit, &sealed, false, committed));
+  drop_changed_keys(sealed);
   return committed;
 }
 
@@ -484,21 +605,35 @@ Result<std::string> DeltaSink::persist(const SealedRows& sealed) {
 Result<bool> DeltaSink::commit_persisted(const std::string& persisted, const std::string& app_id,
                                          int64_t version, const std::string& ledger_json) {
   WEIR_ASSIGN(auto sealed, DeltaSealedRows::from_json(persisted));
+  if (!sealed->changed_keys.empty() && app_id.ends_with("/_replay")) {
+    return Status::invalid(
+        "table '" + settings_.table +
+        "': a changelog's events are not replayed into a Delta table, which keeps only the "
+        "last state of a key: a later event may have changed or deleted it");
+  }
   return commit_transaction(*sealed, app_id, version, ledger_json);
 }
 
 // ---- checks
 // ----------------------------------------------------------------------------------------------------------
 
+Status DeltaSink::refuse_table_of_changelog() const {
+  if (settings_.changelog_key.empty()) return {};
+  return handle_->files().status().with_context("table '" + settings_.table + "' cannot take a changelog");
+}
+
 Status DeltaSink::check_table() {
-  WEIR_TRY(wanted_schema().status());
+  WEIR_ASSIGN(auto wanted, wanted_schema());
+  if (!settings_.changelog_key.empty())
+    WEIR_TRY(KeyColumns::create(settings_.table, *wanted, settings_.changelog_key).status());
   auto opened = access_.open(settings_.uri);
   if (!opened.ok()) {
     if (opened.status().code() == Code::not_found) return {};
     return opened.status().with_context("Delta table '" + settings_.uri + "'");
   }
   handle_ = *std::move(opened);
-  return match_table();
+  WEIR_TRY(match_table());
+  return refuse_table_of_changelog();
 }
 
 Status DeltaSink::probe() {

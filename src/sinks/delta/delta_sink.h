@@ -6,6 +6,8 @@
 //   listed. Files of a cut that was dropped stay behind unseen, until vacuum.
 // - Every commit carries a txn for each range; decide_commit (checkpoint/) says from the snapshot whether it
 // may be made.
+// - A changelog is sealed as its net change: files with the new rows, and the keys of all changes. The commit
+//   takes the former rows of those keys away, by rewriting the files that hold them, on its very snapshot.
 // - The table handle is used by open, then by commit and commit_transaction only: append and seal touch files
 // alone.
 #pragma once
@@ -25,6 +27,7 @@
 #include "base/status.h"
 #include "bridge/bridge.h"
 #include "checkpoint/commit_decision.h"
+#include "sinks/delta/changed_rows.h"
 #include "sinks/delta/parquet_writer.h"
 #include "sinks/sink.h"
 
@@ -34,6 +37,10 @@ namespace weir {
 class DeltaSealedRows final : public SealedRows {
  public:
   std::vector<bridge::AddFile> adds;
+  // Of a changelog: an object beside the table's files with the keys of all changes (Arrow IPC), whose rows
+  // leave the table in the commit that brings `adds`. "": nothing changed.
+  std::string changed_keys;
+  int64_t deletes = 0;
 
   std::string to_json() const;
   static Result<std::unique_ptr<DeltaSealedRows>> from_json(const std::string& text);
@@ -51,14 +58,16 @@ struct DeltaAccess {
 
 struct DeltaSinkSettings {
   std::string pipeline;
-  std::string table;                      // its name in the file, for messages
-  std::string uri;                        // absolute folder or s3://
-  std::shared_ptr<arrow::Schema> schema;  // the query's columns
-  std::vector<std::string> partition_by;  // empty: as the table is, or not partitioned
-  bool positions = true;                  // keep _weir_partition and _weir_offset
+  std::string table;                       // its name in the file, for messages
+  std::string uri;                         // absolute folder or s3://
+  std::shared_ptr<arrow::Schema> schema;   // the query's columns
+  std::vector<std::string> partition_by;   // empty: as the table is, or not partitioned
+  std::vector<std::string> changelog_key;  // its rows are a changelog, applied by this key; empty: appended
+  bool positions = true;                   // keep _weir_partition and _weir_offset
   bool add_columns = true;
   int64_t target_file_bytes = 128 << 20;
-  int64_t buffer_bytes = 32 << 20;  // Arrow bytes in open row groups, over all files
+  int64_t changelog_bytes = 256 << 20;  // changes that one commit holds in memory: full() beyond it
+  int64_t buffer_bytes = 32 << 20;      // Arrow bytes in open row groups, over all files
   int max_open_files = 64;
   int max_attempts = 20;
   ParquetOptions parquet;
@@ -75,7 +84,7 @@ class DeltaSink final : public TransactionalSink {
   Status append(const std::shared_ptr<arrow::RecordBatch>& rows) override;
   Result<std::unique_ptr<SealedRows>> seal() override;
   Status commit(const SealedRows& sealed, const CommitRequest& request) override;
-  bool full() const override { return false; }
+  bool full() const override { return changes_ != nullptr && changes_->bytes() >= settings_.changelog_bytes; }
   Memory memory() const override { return Memory::target; }
   Result<std::string> persist(const SealedRows& sealed) override;
   Result<bool> commit_persisted(const std::string& persisted, const std::string& app_id, int64_t version,
@@ -101,13 +110,20 @@ class DeltaSink final : public TransactionalSink {
   Status add_missing_columns();
   Status prepare_columns();
   Result<std::shared_ptr<arrow::RecordBatch>> storable_rows(const arrow::RecordBatch& rows) const;
+  Status write_rows(const std::shared_ptr<arrow::RecordBatch>& storable);
+  Status append_changes(const arrow::RecordBatch& rows);
+  Status seal_changes(DeltaSealedRows& sealed);
+  Status merge_into(const DeltaSealedRows& sealed, bridge::DeltaCommit& commit) const;
+  void drop_changed_keys(const DeltaSealedRows& sealed) const;
+  Status refuse_table_of_changelog() const;
   Status write_slice(const std::vector<std::optional<std::string>>& values,
                      const std::shared_ptr<arrow::RecordBatch>& rows);
   Result<OpenFile*> file_for(const std::vector<std::optional<std::string>>& values);
   Status bound_memory();
   Status close_file(const std::string& key);
   Status run_attempts(CommitFacts facts, const std::function<Result<CommitAction>(CommitFacts&)>& decide,
-                      const bridge::DeltaCommit& commit, bool authority, bool& committed);
+                      const bridge::DeltaCommit& commit, const DeltaSealedRows* sealed, bool authority,
+                      bool& committed);
   Status fill_stands(const CommitRequest& request, CommitFacts& facts) const;
 
   DeltaSinkSettings settings_;
@@ -126,6 +142,8 @@ class DeltaSink final : public TransactionalSink {
   std::vector<std::string> partition_names_;
   std::vector<int> partition_columns_;                           // indexes into row_schema_
   std::vector<int> required_columns_;                            // NOT NULL in the table
+  KeyColumns key_columns_;                                       // of a changelog; fixed by open
+  std::unique_ptr<ChangedRows> changes_;                         // of a changelog, since the last seal
   std::map<std::string, std::unique_ptr<OpenFile>> open_files_;  // by folder
   std::vector<bridge::AddFile> finished_;
   int64_t sealed_rows_ = 0;
