@@ -69,9 +69,10 @@ class KafkaSource final : public Source {
 
   Result<std::vector<std::string>> discover(const std::vector<std::string>& known) override;
   bool may_grow() const override {
-    if (context_.once) return false;
+    if (context_.once || bounded()) return false;
     return grouped() || (choice_.partitions.empty() && discovery_interval_.count() > 0);
   }
+  bool bounded() const override { return context_.options.string("scan.bounded.mode") == "latest-offset"; }
   Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
                                                 std::optional<int64_t> stored) override;
   GroupMember* group() override;
@@ -155,7 +156,9 @@ KafkaClientSettings reader_settings(const SourceContext& context, size_t partiti
   settings.defaults.emplace_back("fetch.queue.backoff.ms", "2");
   // A bounded read never waits for new events, and the broker's wait at the ends of partitions that are read
   // already would hold up the start of the next one.
-  if (context.once) settings.defaults.emplace_back("fetch.wait.max.ms", "10");
+  if (context.once || context.options.string("scan.bounded.mode") == "latest-offset") {
+    settings.defaults.emplace_back("fetch.wait.max.ms", "10");
+  }
   settings.forced.emplace_back("enable.partition.eof", "true");
   settings.forced.emplace_back("auto.offset.reset", "error");
   settings.left_out = {"group.id", "group.instance.id", "group.protocol", "group.remote.assignor"};
@@ -312,7 +315,7 @@ Result<std::unique_ptr<PartitionReader>> KafkaSource::open(const std::string& pa
   settings.client = shared.client;
   settings.id = *id;
   settings.committed = isolation == properties.end() || isolation->second != "read_uncommitted";
-  settings.once = context_.once;
+  settings.once = context_.once || bounded();
   settings.skip_tombstones = options.string("scan.tombstones") == "skip";
   settings.continue_on_gap = options.string("scan.on-gap") == "continue";
   settings.batch_rows = context_.batch_rows;
@@ -342,6 +345,8 @@ std::vector<OptionSpec> kafka_source_options() {
       option("scan.startup.timestamp-millis", integer, "", "milliseconds since 1970, for 'timestamp'"),
       option("scan.startup.specific-offsets", string, "",
              "for 'specific-offsets': 'partition:0,offset:42;partition:1,offset:300'"),
+      one_of("scan.bounded.mode", {"unbounded", "latest-offset"},
+             "latest-offset: the input ends where the partitions end when they are opened"),
       option("scan.topic-partition-discovery.interval", duration, "30 s",
              "how often to look for new partitions and topics; '0 s': never"),
       one_of("scan.on-gap", {"fail", "continue"},
@@ -377,6 +382,12 @@ Result<std::unique_ptr<Source>> create_kafka_source(SourceContext context) {
   }
   if (mode == "timestamp" && !options.has("scan.startup.timestamp-millis")) {
     return Status::invalid("'scan.startup.mode' = 'timestamp' needs 'scan.startup.timestamp-millis'");
+  }
+  if (options.string("scan.bounded.mode") == "latest-offset" && options.has("properties.group.id")) {
+    return Status::invalid(
+        "'scan.bounded.mode' = 'latest-offset' and 'properties.group.id' exclude each other: a group's "
+        "shares "
+        "change while it reads");
   }
   if (mode == "group-offsets" && !options.has("properties.group.id")) {
     return Status::invalid("'scan.startup.mode' = 'group-offsets' needs 'properties.group.id'");

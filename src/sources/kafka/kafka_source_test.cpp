@@ -77,6 +77,20 @@ TEST_F(KafkaSourceTest, ReadsAllPartitionsToTheirEnds) {
   EXPECT_EQ(payloads(read(*source, ids[0], 2)), (Texts{"v2"}));
   EXPECT_EQ(payloads(read(*source, ids[0], 3)), Texts());
   EXPECT_FALSE(source->may_grow());
+  EXPECT_FALSE(source->bounded());
+}
+
+TEST_F(KafkaSourceTest, ABoundedSourceEndsWhereThePartitionsEndedWhenTheyWereOpened) {
+  cluster_.create_topic("orders", 1);
+  cluster_.produce_values("orders", 3, 0);
+  auto source = make({{"scan.bounded.mode", "latest-offset"}}, false);
+  EXPECT_TRUE(source->bounded());
+  EXPECT_FALSE(source->may_grow());
+  EXPECT_EQ(payloads(read(*source, discover(*source).at(0))), (Texts{"v0", "v1", "v2"}));
+  EXPECT_TRUE(make({}, false)->may_grow());
+  const Status grouped =
+      refused({{"topic", "orders"}, {"scan.bounded.mode", "latest-offset"}, {"properties.group.id", "g"}});
+  EXPECT_NE(grouped.message().find("'scan.bounded.mode'"), std::string::npos) << grouped.message();
 }
 
 TEST_F(KafkaSourceTest, EventsCarryKeyHeadersTopicAndTime) {
