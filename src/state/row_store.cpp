@@ -57,8 +57,7 @@ class RowsSnapshot final : public StateSnapshot {
 
 }  // namespace
 
-RowPairs::RowPairs(size_t capacity, std::function<Status()> full)
-    : probe_(std::max<size_t>(capacity, 1)), stored_(probe_.size()), full_(std::move(full)) {}
+RowPairs::RowPairs(size_t capacity) : probe_(std::max<size_t>(capacity, 1)), stored_(probe_.size()) {}
 
 Status RowPairs::flush() {
   if (size_ == 0) return {};

@@ -28,8 +28,9 @@ namespace weir {
 // Pairs of a row that asks and a row that is kept, handed on whenever there are `capacity` of them.
 class RowPairs {
  public:
+  explicit RowPairs(size_t capacity);
   // `full` uses the pairs; they are gone when it returns.
-  RowPairs(size_t capacity, std::function<Status()> full);
+  void on_full(std::function<Status()> full) { full_ = std::move(full); }
   bool put(uint32_t probe, RowRef stored) {  // true: flush now
     probe_[size_] = probe;
     stored_[size_] = stored;
