@@ -12,7 +12,7 @@ import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.data.binary.BinaryStringData;
 
-final class NexmarkEvents {
+public final class NexmarkEvents {
   static final class Settings implements Serializable {
     long seed = 1;
     long startMs = 1_767_225_600_000L; // 2026-01-01
@@ -89,6 +89,13 @@ final class NexmarkEvents {
       channels[i].ensureMaterialized();
       urls[i].ensureMaterialized();
     }
+  }
+
+  // NexmarkEvents FIRST COUNT: prints the events as Flink does.
+  public static void main(String[] arguments) {
+    NexmarkEvents events = new NexmarkEvents(new Settings());
+    long first = Long.parseLong(arguments[0]);
+    for (long i = 0; i < Long.parseLong(arguments[1]); ++i) System.out.println(events.event(first + i));
   }
 
   RowData event(long number) {
