@@ -4,7 +4,9 @@
 #include <map>
 #include <memory>
 
+#include "base/objects.h"
 #include "cli/command.h"
+#include "flink/differences.h"
 #include "runtime/set_tables.h"
 #include "runtime/tables.h"
 
@@ -14,6 +16,8 @@ namespace {
 struct CheckArguments {
   std::vector<std::string> files;
   bool connect = false;
+  std::string target;
+  bool portable_sql = false;
 };
 
 // `code` keeps the first failure.
@@ -43,6 +47,21 @@ void probe(const PipelinePlan& plan, int& code) {
   }
 }
 
+// What Flink takes differently, or not at all.
+void check_for_flink(const std::string& file, const PipelinePlan& plan, int& code) {
+  auto text = read_file(file);
+  if (!text.ok()) return note(text.status(), {file, 1, 1}, code);
+  Diagnostics diagnostics;
+  find_flink_differences(plan, *text, diagnostics);
+  for (const Diagnostic& entry : diagnostics.entries()) {
+    if (!entry.warning) {
+      note(Status(entry.code, entry.message), entry.location, code);
+      continue;
+    }
+    std::fprintf(stderr, "%s: warning: %s\n", entry.location.text().c_str(), entry.message.c_str());
+  }
+}
+
 // "ok", and by name what is not exactly once.
 void say_what_is_promised(const std::string& file, const PipelinePlan& plan) {
   std::printf("%s: ok\n", file.c_str());
@@ -57,6 +76,11 @@ void say_what_is_promised(const std::string& file, const PipelinePlan& plan) {
 }
 
 int check(const CheckArguments& arguments, const Registry& registry) {
+  if (arguments.portable_sql) {
+    std::fputs(portable_sql_markdown().c_str(), stdout);
+    return kExitOk;
+  }
+  if (arguments.files.empty()) return report(Status::invalid("FILE is missing: the pipeline files to check"));
   int code = kExitOk;
   std::map<std::string, std::string> file_of_name;
   for (const std::string& file : arguments.files) {
@@ -74,6 +98,7 @@ int check(const CheckArguments& arguments, const Registry& registry) {
     int checked = check_connectors(*plan);
     if (code == kExitOk) code = checked;
     if (arguments.connect) probe(*plan, code);
+    if (arguments.target == "flink") check_for_flink(file, *plan, code);
     if (code == kExitOk) say_what_is_promised(file, *plan);
   }
   return code;
@@ -108,10 +133,17 @@ void add_check_command(CLI::App& app, const Registry& registry, int& exit) {
   auto arguments = std::make_shared<CheckArguments>();
   CLI::App* command =
       app.add_subcommand("check", "find every problem of pipeline files before anything runs");
-  command->add_option("FILE", arguments->files, "pipeline files (.sql)")->required();
+  command->add_option("FILE", arguments->files, "pipeline files (.sql)");
+  command
+      ->add_option("--target", arguments->target,
+                   "flink: also name every use that Flink takes differently or not at all")
+      ->check(CLI::IsMember({"flink"}));
+  command->add_flag("--portable-sql", arguments->portable_sql, "print docs/portable-sql.md");
   command->add_flag("--connect", arguments->connect,
                     "also connect to every server that the files name; fails fast");
-  command->footer("Examples:\n  weir check orders.sql\n  weir check --connect orders.sql");
+  command->footer(
+      "Examples:\n  weir check orders.sql\n  weir check --connect orders.sql\n"
+      "  weir check --target flink orders.sql");
   command->callback([arguments, &registry, &exit] { exit = check(*arguments, registry); });
 }
 

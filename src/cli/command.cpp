@@ -68,6 +68,7 @@ int run_command_line(int argc, char** argv, const Registry& registry) {
   int exit = kExitOk;
   add_run_command(app, registry, exit);
   add_check_command(app, registry, exit);
+  add_deploy_command(app, registry, exit);
   add_explain_command(app, registry, exit);
   add_send_command(app, registry, exit);
   add_serve_command(app, registry, exit);

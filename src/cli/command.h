@@ -44,6 +44,7 @@ std::vector<std::string> lossy_sources(const PipelinePlan& plan);
 // The commands: each adds its options to `app` and runs by callback, leaving its exit code in `exit`.
 void add_run_command(CLI::App& app, const Registry& registry, int& exit);
 void add_check_command(CLI::App& app, const Registry& registry, int& exit);
+void add_deploy_command(CLI::App& app, const Registry& registry, int& exit);
 void add_explain_command(CLI::App& app, const Registry& registry, int& exit);
 void add_send_command(CLI::App& app, const Registry& registry, int& exit);
 void add_serve_command(CLI::App& app, const Registry& registry, int& exit);

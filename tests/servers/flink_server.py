@@ -94,9 +94,10 @@ class FlinkServer(Server):
         deadline = time.monotonic() + _TIMEOUT_S
         while page:
             answer = self._request("GET", page)
-            rows += [row["fields"] for row in answer.get("results", {}).get("data", [])]
+            found = [row["fields"] for row in answer.get("results", {}).get("data", [])]
+            rows += found
             page = None if answer["resultType"] == "EOS" else answer.get("nextResultUri")
-            if answer["resultType"] == "NOT_READY":
+            if page and not found:
                 if time.monotonic() > deadline:
                     raise ServerError(f"Flink did not finish within {_TIMEOUT_S} s: {statement[:200]}")
                 time.sleep(0.05)
