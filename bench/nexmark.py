@@ -165,13 +165,34 @@ class Flink:
         self.log.close()
 
 
-def topic_of(events):
-    return f"nexmark-{events}"
+class LaminarDb:
+    """Out of Kafka only, and from flat bids: its JSON source knows no ROW. Its rows go to a subscription in Python."""
+
+    name = "laminardb"
+
+    def __init__(self, python):
+        self.python = python
+
+    def run(self, query, events, kafka, *more):
+        script = ROOT / "bench" / "peers" / "laminardb_nexmark.py"
+        try:
+            found = measure([self.python, str(script), kafka, topic_of(events, True), str(events), query, *more])
+        except SystemExit as error:
+            raise Failed(str(error)) from None
+        said = json.loads(found["stdout"].splitlines()[-1])
+        return found | {"wall": said["seconds"]}
+
+    def digest(self, query, events, kafka):
+        return digest(self.run(query, events, kafka, "--rows")["stdout"].splitlines()[:-1])
 
 
-def produce(tools, servers, events):
-    done = subprocess.run([f"{tools}/nexmark_produce", str(events), "kafka", servers, topic_of(events)], check=True,
-                          stdout=subprocess.PIPE, text=True)
+def topic_of(events, flat=False):
+    return f"nexmark-{'flat-' if flat else ''}{events}"
+
+
+def produce(tools, servers, events, flat):
+    done = subprocess.run([f"{tools}/nexmark_produce", str(events), "kafka", servers, topic_of(events, flat), "--flat",
+                           str(int(flat))], check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout)
 
 
@@ -203,10 +224,13 @@ def show(query, events, results, verdict):
         cells.append(f"{name} {events / result['cpu']:>11,.0f} events/cpu-s {events / result['wall']:>11,.0f} events/s"
                      f" (start {result['start']['cpu']:.2f} cpu-s)")
     ratio = None
-    if "weir" in results and "flink" in results:
-        if verdict in ("", "equal"):
-            ratio = (results["flink"]["cpu"] / results["weir"]["cpu"], results["flink"]["wall"] / results["weir"]["wall"])
-            cells.append(f"{ratio[0]:.1f}x cpu, {ratio[1]:.1f}x wall")
+    if "weir" in results and verdict in ("", "equal"):
+        for name in results:
+            if name == "weir":
+                continue
+            found = tuple(results[name][part] / results["weir"][part] for part in ("cpu", "wall"))
+            cells.append(f"{found[0]:.1f}x {name} by cpu, {found[1]:.1f}x by wall")
+            ratio = found if name == "flink" else ratio
     if verdict:
         cells.append(verdict)
     print("  ".join(cells), flush=True)
@@ -219,6 +243,8 @@ def bench(title, engines, queries, events, check_events, kafka, repeats):
     for query in queries:
         results, running = {}, []
         for engine in engines:
+            if engine.name == "laminardb" and kafka is None:
+                continue
             try:
                 results[engine.name] = timed(engine, query, events, kafka, repeats)
                 running.append(engine)
@@ -246,7 +272,7 @@ def main():
     parser.add_argument("--check-events", type=int, default=200_000, help="over which the rows are compared")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--queries", default=",".join(QUERIES))
-    parser.add_argument("--engines", default="weir,flink")
+    parser.add_argument("--engines", default="weir,flink,laminardb")
     parser.add_argument("--only", choices=["generator", "kafka"])
     parser.add_argument("--parallelism", type=int, default=1, help="Flink's")
     parser.add_argument("--quick", action="store_true", help="few events, once each: its figures say nothing")
@@ -261,6 +287,12 @@ def main():
             engines.append(Weir(given.weir, folder))
         if "flink" in given.engines:
             engines.append(stack.enter_context(contextlib.closing(Flink(folder, given.parallelism))))
+        laminardb = CACHE / "peers" / "laminardb" / "bin" / "python"
+        if "laminardb" in given.engines:
+            if laminardb.exists():
+                engines.append(LaminarDb(str(laminardb)))
+            else:
+                print("laminardb is not installed: left out (tools/setup bench installs it)")
         if given.only in (None, "generator"):
             bench("generator in, blackhole out", engines, queries, given.events, given.check_events, None,
                   given.repeats)
@@ -269,8 +301,9 @@ def main():
             from servers import KafkaServer
             server = stack.enter_context(KafkaServer())
             for events in sorted({1, max(given.events // 4, 1), given.check_events, given.events}):
-                server.create_topic(topic_of(events), partitions=1)
-                said = produce(given.tools, server.bootstrap, events)
+                for flat in (True, False) if any(engine.name == "laminardb" for engine in engines) else (False,):
+                    server.create_topic(topic_of(events, flat), partitions=1)
+                    said = produce(given.tools, server.bootstrap, events, flat)
             print(f"Kafka: {said['events']:,} events, {said['bytes'] / 1e6:.0f} MB of JSON, one partition")
             bench("Kafka JSON in, blackhole out", engines, queries, given.events, given.check_events,
                   server.bootstrap, given.repeats)

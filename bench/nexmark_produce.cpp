@@ -1,13 +1,16 @@
 // Nexmark's events as the `generator` source makes them, as JSON: a line each into a file, or a message each
 // into a Kafka topic; times are ISO-8601.
 //
-//   nexmark_produce COUNT file PATH [--first N] [--seed N] [--rate N]
-//   nexmark_produce COUNT kafka SERVERS TOPIC [--first N] [--seed N] [--rate N]
+//   nexmark_produce COUNT file PATH [--first N] [--seed N] [--rate N] [--flat 1]
+//   nexmark_produce COUNT kafka SERVERS TOPIC [--first N] [--seed N] [--rate N] [--flat 1]
 //   nexmark_produce COUNT none [--first N] [--seed N] [--rate N]      makes the columns only: the generator's
 //   speed
 //
+// --flat 1: event_type and the bid's fields as columns of one row, for readers that know no ROW; the fields
+// of persons and auctions are left out.
 // --rate: 'nexmark.event-rate', events a second of event time. Event n goes to partition n modulo their
 // number. Time begins at the generator's default 'start-time'. Prints one JSON line.
+#include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 #include <librdkafka/rdkafka.h>
@@ -112,6 +115,17 @@ class Kafka final : public Sink {
   int64_t refused_ = 0;
 };
 
+std::shared_ptr<arrow::RecordBatch> flattened(const arrow::RecordBatch& batch) {
+  const auto& bid = static_cast<const arrow::StructArray&>(*batch.GetColumnByName("bid"));
+  arrow::FieldVector fields = {batch.schema()->field(0)};
+  arrow::ArrayVector columns = {batch.column(0)};
+  for (int i = 0; i < bid.num_fields(); ++i) {
+    fields.push_back(bid.type()->field(i));
+    columns.push_back(bid.field(i));
+  }
+  return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), batch.num_rows(), std::move(columns));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -124,6 +138,7 @@ int main(int argc, char** argv) {
   const int options = kind == "kafka" ? 5 : kind == "file" ? 4 : kind == "none" ? 3 : argc + 1;
   if (options > argc || (argc - options) % 2 != 0) fail(usage);
   int64_t first = 0;
+  bool flat = false;
   weir::NexmarkSettings settings;
   settings.start_us = kStart_us;
   for (int i = options; i < argc; i += 2) {
@@ -135,6 +150,8 @@ int main(int argc, char** argv) {
       settings.seed = static_cast<uint64_t>(value);
     else if (name == "--rate")
       settings.event_rate = value;
+    else if (name == "--flat")
+      flat = value != 0;
     else
       fail(usage);
   }
@@ -155,8 +172,9 @@ int main(int argc, char** argv) {
   std::vector<int64_t> times_us(kBatch);
   for (int64_t done = 0; done < count; done += kBatch) {
     const int64_t rows = std::min(kBatch, count - done);
-    const auto batch = (*events)->make(first + done, 1, rows, times_us.data());
+    auto batch = (*events)->make(first + done, 1, rows, times_us.data());
     if (sink == nullptr) continue;
+    if (flat) batch = flattened(*batch);
     for (int64_t i = 0; i < rows; ++i) {
       json.clear();
       weir::append_json_row(*batch, i, batch->num_columns(), json);
