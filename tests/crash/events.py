@@ -16,6 +16,9 @@ BROKEN = {
 # `owed` breaks the CHECK until the file is mended, `zero` divides by zero where a query divides by units.
 CODES = {**BROKEN, "owed": "check_failed", "zero": "sql_eval"}
 
+# An event a second; one that is `behind` has the time of one that came long before it.
+BEHIND_S = 90
+
 _REF = re.compile(rb'"ref": ?(\d+)')
 
 
@@ -27,11 +30,12 @@ class Event:
 
     @staticmethod
     def make(ref, kind, dice):
-        """`kind`: plain, small, zero, owed, or one of BROKEN."""
+        """`kind`: plain, small, zero, owed, behind, or one of BROKEN."""
         amount = {"small": "9.99", "owed": "-12.50", "below": "-2000000.00", "text_amount": '"a lot"',
                   "too_precise": "10.001"}.get(kind, f"{dice.randint(10, 90_000)}.{dice.randint(0, 99):02d}")
         units = 0 if kind == "zero" else dice.randint(1, 9)
-        time = f"2026-11-21T13:{ref // 60 % 60:02d}:{ref % 60:02d}.{ref % 1000:03d}"
+        second = max(0, ref - BEHIND_S) if kind == "behind" else ref
+        time = f"2026-11-21T13:{second // 60 % 60:02d}:{second % 60:02d}.{ref % 1000:03d}"
         time = "yesterday" if kind == "no_time" else time
         fields = [f'"ref": {ref}', f'"event_id": {ref + 1_000_000}', f'"customer": "c{ref % 5}"',
                   f'"amount": {amount}', f'"units": {units}', f'"placed_at": "{time}"']

@@ -1,12 +1,14 @@
 """Reads what Weir wrote with deltalake (Python): a reader that shares no code path with the engine's own queries."""
 
 import json
+from datetime import datetime, timezone
 
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from events import ref_of
 from oracle import ErrorRow, LedgerLine, Row, TableFound
+from stateful_oracle import RESULT_COLUMNS
 
 COMPARED = ("event_id", "customer", "amount", "units")  # of tables that have them, in the table's order
 
@@ -33,6 +35,20 @@ def read_table(uri, storage, position):
     app_ids = {line.app_id for line in ledger}
     stands = {app_id: table.transaction_version(app_id) for app_id in app_ids}
     return TableFound(rows, ledger, {app_id: stand for app_id, stand in stands.items() if stand is not None})
+
+
+def read_result(uri, storage, result):
+    """The rows of a stateful query's table, as stateful_oracle.py names them."""
+    table = open_table(uri, storage)
+    if table is None:
+        return []
+    columns = table.to_pyarrow_table(columns=list(RESULT_COLUMNS[result.kind])).to_pydict()
+    return [tuple(_milliseconds(value) if isinstance(value, datetime) else value for value in row)
+            for row in zip(*columns.values())]
+
+
+def _milliseconds(time):
+    return round(time.replace(tzinfo=timezone.utc).timestamp() * 1000)
 
 
 def read_ledger(table):

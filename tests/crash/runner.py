@@ -1,6 +1,7 @@
 """One seed: real servers, a publisher, a Weir that is killed again and again, and the verdict at the end."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import lake
 from oracle import Found, judge
 from publishers import FilePublisher, HttpPublisher, KafkaPublisher, NatsPublisher
 from servers import ClickHouseFront, KafkaServer, MinioServer, NatsServer, tied
+from stateful_oracle import FoundResults, judge_results
 from weir_serve import WeirServe
 
 
@@ -124,7 +126,7 @@ class SeedRun:
         name = f"{self.workload.name}-{self.plan.seed}"
         self.places = {"name": name, "state": f"{self.folder}/state", "errors": f"{self.folder}/errors",
                        "lake": f"{self.folder}/lake", "input": f"{self.folder}/input", "stream": name,
-                       "least_amount": 0, **self.plan.settings}
+                       "least_amount": 0, "bounded": "", **self.plan.settings}
         if self.workload.lake == "s3":
             minio = self.slot.server("minio")
             bucket = f"crash-{self.plan.seed}-{os.getpid()}"
@@ -271,6 +273,8 @@ class SeedRun:
             self.serve.end()
             self.outcome.kills += self.serve.kills
             self.outcome.at_points += self.serve.at_points
+        if self.workload.bounded:
+            self.pipeline = self._write("bounded.sql", bounded=self.workload.bounded)
         self._wait(self._start("run", self.pipeline, "--once", "--progress", "none"), [0])
         self.sent = publisher.sent()
         publisher.delete()
@@ -371,18 +375,46 @@ class SeedRun:
         return lake.read_table(f"{self.places['lake']}/{table.name}", self.storage, self.position)
 
     def _judge(self):
-        found = self.found()
-        verdict = judge(self.workload.tables, self.sent, found, replayed=self.workload.replays)
+        if self.workload.results:
+            found = self._found_results()
+            verdict = judge_results(self.workload, self.plan.events, self.sent, found)
+            self._look_at_checkpoints()
+        else:
+            found = self.found()
+            verdict = judge(self.workload.tables, self.sent, found, replayed=self.workload.replays)
         self.outcome.events, self.outcome.errors = len(self.sent), len(found.errors)
         self.outcome.lost, self.outcome.doubled = verdict.lost, verdict.doubled
         self.outcome.problems += verdict.problems
         self._compare_with_count(found)
 
+    def _found_results(self):
+        results = {}
+        for result in self.workload.results:
+            if result.store == "clickhouse":
+                results[result.name] = clickhouse.read_result(self.clickhouse, self.places["database"], result)
+            else:
+                results[result.name] = lake.read_result(f"{self.places['lake']}/{result.name}", self.storage, result)
+        # Rows that pass through an epoch are numbered by their INSERT, not by their place in the source.
+        tables = {table.name: lake.read_table(f"{self.places['lake']}/{table.name}", self.storage,
+                                              lambda partition, offset: (partition, offset)).rows
+                  for table in self.workload.tables}
+        errors = lake.read_errors(f"{self.places['errors']}/{self.places['name']}/events", self.storage, self.position)
+        return FoundResults(tables, results, errors)
+
+    def _look_at_checkpoints(self):
+        """What is kept in the end is whole, to its last byte."""
+        text = self._wait(self._start("checkpoints", "list", self.pipeline, "--verify", "--format", "json"), [0])
+        kept = [json.loads(line) for line in text.splitlines()[1:]]
+        if not kept:
+            self.outcome.problems.append("there are no checkpoints")
+        self.outcome.problems += [f"checkpoint {epoch['epoch']} is damaged: {epoch['problem']}" for epoch in kept
+                                  if epoch["state"] != "whole"]
+
     def _compare_with_count(self, found):
         """`weir errors count` must tell what the tables say."""
         text = self._wait(self._start("errors", "count", self.pipeline), [0])
         counts = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", text.split("\n", 1)[1])}
-        resolved = len(set(found.resolved))
+        resolved = len(set(getattr(found, "resolved", [])))
         expected = {"unresolved": len(found.errors) - resolved, "resolved": resolved, "total": len(found.errors)}
         if counts != expected:
             self.outcome.problems.append(f"weir errors count says {counts}, the tables say {expected}")

@@ -336,4 +336,4 @@ def test_every_named_fault_is_known():
     assert {workload.name for workload in load_workloads().values()} == {
         "nats-to-local-lake", "nats-to-minio", "two-tables-one-stream", "file-to-lake", "replay",
         "nats-to-lake-and-clickhouse", "kafka-to-clickhouse", "kafka-group-to-lake", "kafka-group-to-clickhouse",
-        "nats-workers", "http-to-lake"}
+        "nats-workers", "http-to-lake", "stateful-windows", "stateful-join", "stateful-groups"}

@@ -33,6 +33,15 @@ class Table:
 
 
 @dataclass
+class Result:
+    """A table that a stateful query fills; what is in it is computed anew from the events (stateful_oracle.py)."""
+    name: str
+    kind: str             # windows, pairs or groups
+    store: str = "delta"  # or "clickhouse"
+    mirrors: str = ""     # the result whose rows this one must have
+
+
+@dataclass
 class Workload:
     name: str
     invariant: str
@@ -45,10 +54,13 @@ class Workload:
     faults: dict
     workers: int = 1
     clickhouse_setup: str = ""   # a statement before the pipeline's first start
+    results: list = field(default_factory=list)
+    # What {bounded} becomes in the pipeline of the last run, so that its input ends and every window closes.
+    bounded: str = ""
 
     @property
     def clickhouse(self):
-        return any(table.store == "clickhouse" for table in self.tables)
+        return any(table.store == "clickhouse" for table in self.tables + self.results)
 
     @property
     def kafka(self):
@@ -95,8 +107,9 @@ def load_workload(path):
     unknown = set(raw["faults"]) - _FAULTS
     if unknown:
         raise ValueError(f"{path.name}: unknown faults {sorted(unknown)}")
-    tables = [Table(**table) for table in raw.pop("table")]
-    return Workload(tables=tables, **raw)
+    tables = [Table(**table) for table in raw.pop("table", [])]
+    results = [Result(**result) for result in raw.pop("result", [])]
+    return Workload(tables=tables, results=results, **raw)
 
 
 def plan(workload, seed):
@@ -137,7 +150,8 @@ def _kills(dice, bounds, points, after_ms, point_ms=POINT_MS, workers=1):
 
 
 def _events(workload, dice, count):
-    good = sorted({kind for table in workload.tables for kind in table.keeps + table.filters + table.refuses})
+    good = sorted({kind for table in workload.tables for kind in table.keeps + table.filters + table.refuses}
+                  | set(workload.events.get("kinds", [])))
     mended = sorted({kind for table in workload.tables for kind in table.mended})
     broken = sorted(BROKEN) + mended * 3
     percent = dice.randint(*workload.events["broken_percent"])
