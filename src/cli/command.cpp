@@ -74,6 +74,7 @@ int run_command_line(int argc, char** argv, const Registry& registry) {
   add_serve_command(app, registry, exit);
   add_sql_command(app, registry, exit);
   add_errors_command(app, registry, exit);
+  add_checkpoints_command(app, registry, exit);
   add_connectors_command(app, registry, exit);
   add_test_command(app, registry, exit);
   add_init_command(app, registry, exit);

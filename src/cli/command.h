@@ -50,6 +50,7 @@ void add_send_command(CLI::App& app, const Registry& registry, int& exit);
 void add_serve_command(CLI::App& app, const Registry& registry, int& exit);
 void add_sql_command(CLI::App& app, const Registry& registry, int& exit);
 void add_errors_command(CLI::App& app, const Registry& registry, int& exit);
+void add_checkpoints_command(CLI::App& app, const Registry& registry, int& exit);
 void add_connectors_command(CLI::App& app, const Registry& registry, int& exit);
 void add_test_command(CLI::App& app, const Registry& registry, int& exit);
 void add_init_command(CLI::App& app, const Registry& registry, int& exit);
