@@ -46,6 +46,16 @@ class S3Objects final : public ObjectStore {
     return take(text);
   }
 
+  Result<ObjectTail> tail(const std::string& path, size_t most) override {
+    AbiError error;
+    WeirText text{};
+    ObjectTail result;
+    WEIR_TRY(
+        error.status(weir_objects_tail(handle_.get(), slice(path), most, &result.size, &text, error.get())));
+    result.bytes = take(text);
+    return result;
+  }
+
   Result<std::vector<std::string>> list(const std::string& prefix) override {
     AbiError error;
     WeirText text{};

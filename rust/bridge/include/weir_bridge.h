@@ -106,6 +106,9 @@ int32_t weir_objects_put(const WeirObjects* objects, struct WeirSlice path, stru
                          struct WeirError* error);
 int32_t weir_objects_get(const WeirObjects* objects, struct WeirSlice path, struct WeirText* bytes,
     struct WeirError* error);
+// Its length and (at most) its last bytes.
+int32_t weir_objects_tail(const WeirObjects* objects, struct WeirSlice path, uint64_t most, int64_t* size,
+                          struct WeirText* bytes, struct WeirError* error);
 int32_t weir_objects_list(const WeirObjects* objects, struct WeirSlice prefix, struct WeirText* json,
     struct WeirError* error);
 int32_t weir_objects_remove(const WeirObjects* objects, struct WeirSlice path, struct WeirError* error);

@@ -594,6 +594,24 @@ pub unsafe extern "C" fn weir_objects_get(
 }
 
 #[no_mangle]
+pub unsafe extern "C" fn weir_objects_tail(
+    objects: *const objects::Objects,
+    path: WeirSlice,
+    most: u64,
+    size: *mut i64,
+    bytes: *mut WeirText,
+    error: *mut WeirError,
+) -> i32 {
+    guard(error, || {
+        let objects = handle(objects, "objects")?;
+        let (length, read) = runtime().block_on(objects.tail(path.text()?, most))?;
+        *out(size)? = length as i64;
+        *out(bytes)? = WeirText::new(read);
+        Ok(())
+    })
+}
+
+#[no_mangle]
 pub unsafe extern "C" fn weir_objects_list(
     objects: *const objects::Objects,
     prefix: WeirSlice,

@@ -14,8 +14,8 @@ use futures::TryStreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig,
-    WriteMultipart,
+    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode,
+    PutOptions, RetryConfig, WriteMultipart,
 };
 use url::Url;
 
@@ -172,6 +172,31 @@ impl Objects {
         let failed = |e| object_error(e, &self.named(path));
         let found = self.store.get(&self.path(path)?).await.map_err(failed)?;
         Ok(found.bytes().await.map_err(failed)?.to_vec())
+    }
+
+    /// How long the object is, and its last bytes.
+    pub async fn tail(&self, path: &str, most: u64) -> Outcome<(u64, Vec<u8>)> {
+        let location = self.path(path)?;
+        let failed = |e| object_error(e, &self.named(path));
+        let options = GetOptions {
+            range: Some(GetRange::Suffix(most)),
+            ..Default::default()
+        };
+        let found = match self.store.get_opts(&location, options).await {
+            Ok(found) => found,
+            Err(e @ object_store::Error::NotFound { .. }) => return Err(failed(e)),
+            // An empty object has no range.
+            Err(e) => {
+                let meta = self.store.head(&location).await.map_err(failed)?;
+                return if meta.size == 0 {
+                    Ok((0, Vec::new()))
+                } else {
+                    Err(failed(e))
+                };
+            }
+        };
+        let size = found.meta.size;
+        Ok((size, found.bytes().await.map_err(failed)?.to_vec()))
     }
 
     /// Paths below a folder, relative to the root, sorted.
