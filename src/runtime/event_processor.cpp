@@ -3,6 +3,8 @@
 #include <arrow/array.h>
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
@@ -12,6 +14,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/clock.h"
 #include "runtime/rows.h"
 
 namespace weir {
@@ -82,7 +85,11 @@ EventProcessor::EventProcessor(const SourcePlan& source, std::vector<InsertPlan*
     : source_(source),
       inserts_(std::move(inserts)),
       payloads_(std::move(payloads)),
-      decoder_(std::move(decoder)) {}
+      decoder_(std::move(decoder)) {
+  for (size_t i = 0; i < inserts_.size(); ++i) {
+    stateful_ = stateful_ || (inserts_[i]->stateful() && reads(i));
+  }
+}
 
 Result<ProcessedEvents> EventProcessor::process(const EventBatch& batch, size_t begin, size_t end,
                                                 const std::string& partition, const std::vector<bool>& active,
@@ -91,6 +98,7 @@ Result<ProcessedEvents> EventProcessor::process(const EventBatch& batch, size_t 
     return process_unwrapped(batch, begin, end, partition, active, now_us);
   ProcessedEvents out;
   out.rows.resize(inserts_.size());
+  out.feeds.resize(inserts_.size());
   out.counts.resize(inserts_.size());
   while (begin < end) {
     Unwrapped unwrapped = payloads_->unwrap(batch, begin, end);
@@ -105,8 +113,13 @@ Result<ProcessedEvents> EventProcessor::process(const EventBatch& batch, size_t 
     add_failed(std::move(unwrapped.errors), active, part);
     out.errors.insert(out.errors.end(), std::make_move_iterator(part.errors.begin()),
                       std::make_move_iterator(part.errors.end()));
+    out.watermark_us = std::max(out.watermark_us, part.watermark_us);
     for (size_t i = 0; i < inserts_.size(); ++i) {
       out.counts[i].add(part.counts[i]);
+      for (FeedRows& feed : part.feeds[i]) {
+        for (uint32_t& event : feed.events) event = unwrapped.event_of[event];
+        out.feeds[i].push_back(std::move(feed));
+      }
       if (part.rows[i] == nullptr) continue;
       if (out.rows[i] == nullptr) {
         out.rows[i] = std::move(part.rows[i]);
@@ -140,6 +153,7 @@ Result<ProcessedEvents> EventProcessor::process_unwrapped(const EventBatch& batc
                                                           const std::vector<bool>& active, int64_t now_us) {
   ProcessedEvents out;
   out.rows.resize(inserts_.size());
+  out.feeds.resize(inserts_.size());
   out.counts.resize(inserts_.size());
   if (begin == end) return out;
   if (partition != cached_partition_) {
@@ -158,12 +172,18 @@ Result<ProcessedEvents> EventProcessor::process_unwrapped(const EventBatch& batc
   WEIR_ASSIGN(rows, refuse_bad_texts(std::move(rows), batch, out.errors));
   WEIR_ASSIGN(rows, apply_checks(std::move(rows), now_us, out.errors));
   auto events_failed = static_cast<int64_t>(out.errors.size());
+  std::shared_ptr<arrow::RecordBatch> timed_rows = rows;
+  if (stateful_) WEIR_ASSIGN(timed_rows, event_times(rows, active, now_us, out));
   for (size_t i = 0; i < inserts_.size(); ++i) {
     if (!reads(i) || !active[i]) continue;
     InsertCounts& counts = out.counts[i];
     counts.read = static_cast<int64_t>(end - begin);
-    counts.errored = events_failed;
-    if (rows->num_rows() > 0) WEIR_TRY(run_insert(i, batch, rows, partition, now_us, out));
+    counts.errored += events_failed;
+    if (inserts_[i]->stateful()) {
+      if (timed_rows->num_rows() > 0) WEIR_TRY(run_stateful_insert(i, batch, timed_rows, now_us, out));
+    } else if (rows->num_rows() > 0) {
+      WEIR_TRY(run_insert(i, batch, rows, partition, now_us, out));
+    }
     counts.filtered = counts.read - counts.kept - counts.errored;
   }
   return out;
@@ -194,6 +214,11 @@ Result<ProcessedEvents> EventProcessor::process_without(const std::vector<uint32
   }
   WEIR_ASSIGN(auto out, process(rest, 0, rest.events.size(), partition, active, now_us));
   for (ErrorRecord& record : out.errors) record.event = index_of_rest[record.event];
+  for (auto& feeds : out.feeds) {
+    for (FeedRows& feed : feeds) {
+      for (uint32_t& event : feed.events) event = index_of_rest[event];
+    }
+  }
   std::vector<ErrorRecord> paused;
   for (uint32_t event : set_aside) {
     ErrorRecord record;
@@ -268,10 +293,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::apply_checks(
   if (source_.checks.fragment == nullptr || rows->num_rows() == 0) return rows;
   std::vector<RowFailure> failures;
   WEIR_ASSIGN(auto verdicts, evaluate(*source_.checks.fragment, rows, now_us, failures));
-  uint32_t highest = 0;
-  const int32_t* indexes = row_indexes(*rows);
-  for (int64_t i = 0; i < rows->num_rows(); ++i) highest = std::max(highest, event_of(indexes[i]));
-  std::vector<uint8_t> failed(highest + 1, 0);
+  std::vector<uint8_t> failed(highest_event(*rows) + 1, 0);
   size_t before = errors.size();
   auto fail = [&](int32_t row, std::string message) {
     const uint32_t event = event_of(row);
@@ -417,6 +439,125 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
     if (!joined.ok()) return arrow_status(joined.status());
     out.rows[index] = *joined;
   }
+  return {};
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::event_times(
+    std::shared_ptr<arrow::RecordBatch> rows, const std::vector<bool>& active, int64_t now_us,
+    ProcessedEvents& out) {
+  const EventTimePlan& plan = source_.event_time;
+  if (plan.fragment == nullptr || rows->num_rows() == 0) return rows;
+  std::vector<RowFailure> failures;
+  WEIR_ASSIGN(auto times, evaluate(*plan.fragment, rows, now_us, failures));
+  std::vector<uint8_t> failed;
+  auto fail = [&](int32_t row, ErrorCode code, const std::string& message) {
+    const uint32_t event = event_of(row);
+    if (failed.size() <= event) failed.resize(std::max<size_t>(event + 1, 1024), 0);
+    if (failed[event] != 0) return;
+    failed[event] = 1;
+    for (size_t i = 0; i < inserts_.size(); ++i) {
+      if (!inserts_[i]->stateful() || !reads(i) || !active[i]) continue;
+      ErrorRecord record;
+      record.event = event;
+      record.code = code;
+      record.message = message;
+      record.sink = inserts_[i]->label;
+      out.errors.push_back(std::move(record));
+      ++out.counts[i].errored;
+    }
+  };
+  for (const auto& [row, words] : failures) fail(row, ErrorCode::sql_eval, "the watermark: " + words);
+  if (times != nullptr) {
+    const int64_t bound_us =
+        plan.max_ahead_us < 0 ? kFinalWatermark : now_us + plan.max_ahead_us;
+    if (time_range(*times->column(0)).most_us > bound_us) {
+      std::vector<int64_t> kept;
+      for (int64_t i = 0; i < times->num_rows(); ++i) {
+        const bool ahead = !times->column(0)->IsNull(i) && time_us(*times->column(0), i) > bound_us;
+        if (!ahead) {
+          kept.push_back(i);
+          continue;
+        }
+        fail(row_indexes(*times)[i], ErrorCode::future,
+             "the event time " + format_timestamp_us(time_us(*times->column(0), i)) +
+                 " lies further ahead of the clock than 'watermark.max-ahead' = '" +
+                 source_.options.string("watermark.max-ahead") + "' allows");
+      }
+      const auto count = static_cast<int64_t>(kept.size());
+      auto indexes = std::make_shared<arrow::Int64Array>(count, arrow::Buffer::FromVector(std::move(kept)));
+      auto taken = arrow::compute::Take(arrow::Datum(times), arrow::Datum(indexes));
+      if (!taken.ok()) return arrow_status(taken.status());
+      times = taken->record_batch();
+    }
+    out.watermark_us = std::max(out.watermark_us, time_range(*times->column(1)).most_us);
+  }
+  if (failed.empty()) return rows;
+  failed.resize(std::max(failed.size(), static_cast<size_t>(highest_event(*rows)) + 1), 0);
+  return without_failed(rows, failed);
+}
+
+uint32_t EventProcessor::highest_event(const arrow::RecordBatch& rows) const {
+  uint32_t highest = 0;
+  const int32_t* indexes = row_indexes(rows);
+  for (int64_t i = 0; i < rows.num_rows(); ++i) highest = std::max(highest, event_of(indexes[i]));
+  return highest;
+}
+
+Status EventProcessor::run_stateful_insert(size_t index, const EventBatch& batch,
+                                           const std::shared_ptr<arrow::RecordBatch>& rows, int64_t now_us,
+                                           ProcessedEvents& out) {
+  const InsertPlan& insert = *inserts_[index];
+  std::vector<uint8_t> failed;
+  auto fail = [&](uint32_t event, ErrorCode code, const std::string& message) {
+    if (failed.empty()) failed.resize(batch.events.size(), 0);
+    if (std::exchange(failed[event], 1) != 0) return;
+    ErrorRecord record;
+    record.event = event;
+    record.code = code;
+    record.message = message;
+    record.sink = insert.label;
+    out.errors.push_back(std::move(record));
+    ++out.counts[index].errored;
+  };
+  std::vector<FeedRows> feeds;
+  for (size_t node = 0; node < insert.plan.graph.size(); ++node) {
+    const PlanNode& scan = insert.plan.graph[node];
+    if (scan.kind != NodeKind::scan || scan.source != source_.table.name) continue;
+    std::vector<RowFailure> failures;
+    const auto& fragment = *insert.plan.fragments[static_cast<size_t>(scan.fragment)];
+    WEIR_ASSIGN(auto result, evaluate(fragment, rows, now_us, failures));
+    for (const auto& [row, words] : failures) fail(event_of(row), ErrorCode::sql_eval, words);
+    if (result == nullptr || result->num_rows() == 0) continue;
+    FeedRows feed;
+    feed.node = static_cast<int>(node);
+    const int32_t* indexes = row_indexes(*result);
+    feed.events.resize(static_cast<size_t>(result->num_rows()));
+    for (size_t i = 0; i < feed.events.size(); ++i) feed.events[i] = event_of(indexes[i]);
+    auto visible = result->RemoveColumn(result->num_columns() - 1);
+    if (!visible.ok()) return arrow_status(visible.status());
+    feed.rows = *visible;
+    if (scan.timed && scan.time_column >= 0) {
+      const auto& times = *feed.rows->column(scan.time_column);
+      for (int64_t i = 0; times.null_count() > 0 && i < times.length(); ++i) {
+        if (!times.IsNull(i)) continue;
+        fail(feed.events[static_cast<size_t>(i)], ErrorCode::bad_timestamp,
+             "the time attribute '" + scan.schema->field(scan.time_column)->name() +
+                 "' is NULL: the row belongs to no window");
+      }
+    }
+    feeds.push_back(std::move(feed));
+  }
+  std::vector<uint8_t> kept(batch.events.size(), 0);
+  for (FeedRows& feed : feeds) {
+    if (!failed.empty()) WEIR_TRY(drop_events(failed, feed));
+    if (feed.rows->num_rows() == 0) continue;
+    const PlanNode& scan = insert.plan.graph[static_cast<size_t>(feed.node)];
+    feed.first_late_from_us = first_late_from_us(scan, *feed.rows);
+    for (uint32_t event : feed.events) kept[event] = 1;
+    out.counts[index].emitted += feed.rows->num_rows();
+    out.feeds[index].push_back(std::move(feed));
+  }
+  out.counts[index].kept = std::count(kept.begin(), kept.end(), 1);
   return {};
 }
 

@@ -15,6 +15,7 @@
 #include "formats/decoder.h"
 #include "formats/payload_stage.h"
 #include "plan/pipeline_plan.h"
+#include "runtime/event_time.h"
 #include "schema/error_record.h"
 #include "schema/event_batch.h"
 
@@ -30,6 +31,9 @@ struct ProcessedEvents {
   // By index into the inserts given to create: rows with the sink's columns, then _weir_partition and
   // _weir_offset, and _weir_weight of a changelog; null when there are none.
   std::vector<std::shared_ptr<arrow::RecordBatch>> rows;
+  // By insert, of the stateful ones: what their operators get. A stateful INSERT has no `rows`.
+  std::vector<std::vector<FeedRows>> feeds;
+  int64_t watermark_us = kNoWatermark;  // the highest of the events, where the set keeps state
   std::vector<InsertCounts> counts;
   // ErrorRecord::event indexes the EventBatch. An error without a sink keeps the event from every INSERT; one
   // with a sink only from that INSERT, wholly (also the other rows it would have fanned out to).
@@ -75,6 +79,14 @@ class EventProcessor {
                                                            int64_t now_us, std::vector<ErrorRecord>& errors);
   Status run_insert(size_t index, const EventBatch& batch, const std::shared_ptr<arrow::RecordBatch>& rows,
                     const std::string& partition, int64_t now_us, ProcessedEvents& out);
+  // What stateful INSERTs get: rows without those whose time is too far ahead, and the watermark that they make.
+  Result<std::shared_ptr<arrow::RecordBatch>> event_times(std::shared_ptr<arrow::RecordBatch> rows,
+                                                          const std::vector<bool>& active, int64_t now_us,
+                                                          ProcessedEvents& out);
+  uint32_t highest_event(const arrow::RecordBatch& rows) const;
+  Status run_stateful_insert(size_t index, const EventBatch& batch,
+                             const std::shared_ptr<arrow::RecordBatch>& rows, int64_t now_us,
+                             ProcessedEvents& out);
   // What a value of "_weir_row" stands for: the event itself, or a row of a changelog's, which may be several
   // an event.
   uint32_t event_of(int32_t row) const {
@@ -88,6 +100,7 @@ class EventProcessor {
   std::vector<InsertPlan*> inserts_;
   std::unique_ptr<PayloadStage> payloads_;  // null: payloads are decoded as they come
   std::unique_ptr<Decoder> decoder_;
+  bool stateful_ = false;                  // one of the INSERTs that read the source is
   std::vector<uint32_t> event_of_row_;  // of the changelog rows that are being processed
   std::vector<int8_t> weight_of_row_;
   std::string cached_partition_;

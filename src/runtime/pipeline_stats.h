@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -23,6 +24,20 @@ struct PausedInputs {
   int64_t count = 0;               // in all
 };
 
+// One instance of a stateful operator. Written by its thread, read by the progress line and the metrics.
+struct OperatorStats {
+  std::string insert;  // the INSERT's label
+  std::string name;    // "3 window_aggregate auction"
+  int share = 0;
+  std::atomic<int64_t> rows_in{0}, rows_out{0}, bytes_in{0};
+  std::atomic<int64_t> busy_ns{0};                                // in the operator and the fragments behind it
+  std::atomic<int64_t> blocked_ns{0};                             // waiting for room downstream
+  std::atomic<int64_t> watermark_us{INT64_MIN};
+  std::atomic<int64_t> state_bytes{0}, state_keys{0};
+  std::atomic<int64_t> waiting{0};                                // batches in its inbox
+  std::atomic<int64_t> pause_ns{0};                               // of its last snapshot, on its own thread
+};
+
 struct PipelineStats {
   std::atomic<int64_t> events{
       0};  // read and committed or about to be; not counted twice within one run of a set
@@ -35,6 +50,23 @@ struct PipelineStats {
   std::atomic<int64_t> dropped{0};    // by sources that cannot make their senders wait, before they were read
   std::atomic<int64_t> pauses{0};     // how often an error budget has paused a source or a producer
   std::atomic<int64_t> set_aside{0};  // events sent to the error lake undecoded; again after a restart
+
+  std::atomic<int64_t> late{0};         // rows whose windows had closed, also those that are in `errors`
+  std::atomic<int64_t> epoch{0};        // the newest whole one
+  std::atomic<int64_t> epoch_ns{0};     // from its barrier to its manifest
+  std::atomic<int64_t> state_bytes{0};  // of all operators
+
+  // A set starts (again): its operators replace those of its former attempt.
+  void set_operators(const void* set, std::vector<std::shared_ptr<OperatorStats>> operators) {
+    std::lock_guard lock(mutex_);
+    operators_[set] = std::move(operators);
+  }
+  std::vector<std::shared_ptr<OperatorStats>> operators() const {
+    std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<OperatorStats>> all;
+    for (const auto& [_, some] : operators_) all.insert(all.end(), some.begin(), some.end());
+    return all;
+  }
 
   void set_paused(const std::string& source, PausedInputs inputs) {
     std::lock_guard lock(mutex_);
@@ -60,6 +92,7 @@ struct PipelineStats {
  private:
   mutable std::mutex mutex_;
   std::map<std::string, PausedInputs> paused_;
+  std::map<const void*, std::vector<std::shared_ptr<OperatorStats>>> operators_;
   std::string state_ = "starting";  // "running", "retrying: <words>", "draining", …
 };
 

@@ -1,0 +1,62 @@
+// The tasks of one set's stateful INSERTs, wired: scans -> tasks -> the collector.
+//
+// Each stateful node runs as one task a share of the key space (one, where it has no key); fragments and unions run
+// in the task in front of them. Threads only ever wait for room further downstream, so nothing can wait in a circle.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plan/pipeline_plan.h"
+#include "runtime/outlet.h"
+#include "runtime/task.h"
+
+namespace weir {
+
+struct DataflowContext {
+  const PipelinePlan* plan = nullptr;
+  const SetPlan* set = nullptr;
+  int32_t parallelism = 1;
+  const Clock* clock = nullptr;
+  Inbox* collector = nullptr;
+  // Of an INSERT (index into SetPlan::inserts).
+  std::function<Status(size_t insert, OperatorError)> error;
+  std::function<void(int64_t epoch, const std::string& name, std::unique_ptr<StateSnapshot>)> snapshot;
+  std::function<void(Status)> failed;
+};
+
+class Dataflow {
+ public:
+  // invalid: a node that no operator does.
+  static Result<std::unique_ptr<Dataflow>> create(DataflowContext context);
+  ~Dataflow();
+
+  std::vector<std::unique_ptr<Task>>& tasks() { return tasks_; }
+  std::vector<std::shared_ptr<OperatorStats>> stats() const { return stats_; }
+  void start();
+  // One thread feeds: rows of a scan node of an INSERT.
+  Outlet& scan(size_t insert, int node) { return *scans_[insert][static_cast<size_t>(node)]; }
+  // To everything that reads `source` ("" : every scan).
+  Status watermark(const std::string& source, int64_t watermark_us);
+  Status control(const Message& message);
+  void close();  // ends every task without waiting for what lies in its inbox
+  int64_t state_bytes() const;
+
+ private:
+  explicit Dataflow(DataflowContext context) : context_(std::move(context)) {}
+  Status build();
+  Status make_tasks(size_t insert);
+  Result<std::vector<Route>> routes_of(size_t insert, size_t node);
+  Status follow(size_t insert, size_t node, const Route& so_far, std::vector<Route>& routes);
+
+  DataflowContext context_;
+  std::vector<std::unique_ptr<Task>> tasks_;
+  std::vector<std::vector<std::vector<Task*>>> by_node_;      // by insert, node, share
+  std::vector<std::vector<std::unique_ptr<Outlet>>> scans_;   // by insert, node; null: no scan
+  std::vector<std::shared_ptr<OperatorStats>> stats_;
+};
+
+}  // namespace weir

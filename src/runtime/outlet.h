@@ -1,0 +1,58 @@
+// Where the rows of one node go: through fragments, split by key, into the inboxes of the tasks behind it.
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "bridge/bridge.h"
+#include "operators/operator.h"
+#include "runtime/inbox.h"
+#include "state/key_encoder.h"
+
+namespace weir {
+
+// One way to one input of a node: the shares of that node, or the collector.
+struct Route {
+  std::vector<const bridge::Fragment*> fragments;  // evaluated in this order
+  bool changelog = false;                          // rows carry a last "_weir_weight"
+  std::optional<KeyEncoder> keys;                  // by which rows are split; not set: all go to the first target
+  size_t input = 0;                                // at the target
+  std::vector<Inbox*> inboxes;                     // by share
+  std::vector<size_t> channels;                    // of this sender, in each inbox
+};
+
+// One thread. The inboxes outlive it.
+class Outlet {
+ public:
+  // `blocked_ns` counts the time that passes before there is room; may be null.
+  Outlet(std::vector<Route> routes, const Clock& clock, std::function<Status(OperatorError)> error,
+         std::atomic<int64_t>* blocked_ns)
+      : routes_(std::move(routes)), clock_(clock), error_(std::move(error)), blocked_ns_(blocked_ns) {}
+
+  // cancelled: an inbox was closed.
+  Status rows(const std::shared_ptr<arrow::RecordBatch>& rows);
+  Status control(const Message& message);  // to every inbox
+  const std::vector<Route>& routes() const { return routes_; }
+
+ private:
+  Status send(Route& route, std::shared_ptr<arrow::RecordBatch> rows);
+  Result<std::shared_ptr<arrow::RecordBatch>> through(const Route& route,
+                                                      std::shared_ptr<arrow::RecordBatch> rows);
+
+  std::vector<Route> routes_;
+  const Clock& clock_;
+  std::function<Status(OperatorError)> error_;
+  std::atomic<int64_t>* blocked_ns_;
+  EncodedKeys encoded_;
+  std::vector<std::vector<int64_t>> rows_of_share_;
+};
+
+}  // namespace weir
