@@ -46,10 +46,8 @@ Status Dataflow::build() {
     for (size_t node = 0; node < graph.size(); ++node) {
       if (graph[node].kind == NodeKind::scan) {
         WEIR_ASSIGN(auto routes, routes_of(i, node));
-        auto error = [report = context_.error, i](OperatorError failure) {
-          return report(i, std::move(failure));
-        };
-        scans_[i][node] = std::make_unique<Outlet>(std::move(routes), *context_.clock, error, nullptr);
+        scans_[i][node] =
+            std::make_unique<Outlet>(std::move(routes), error_route(i), *context_.clock, nullptr);
       }
       for (Task* task : by_node_[i][node]) {
         WEIR_ASSIGN(task->routes(), routes_of(i, node));
@@ -77,7 +75,6 @@ Status Dataflow::make_tasks(size_t insert) {
       make.allowed_lateness_us = settings.duration("pipeline.allowed-lateness").count() * 1000;
       make.batch_rows = static_cast<size_t>(settings.integer("pipeline.batch-rows"));
       TaskContext task;
-      task.op = nullptr;
       auto op = create_operator(make);
       if (!op.ok()) return op.status().with_context("INSERT INTO " + plan.label);
       task.op = *std::move(op);
@@ -89,9 +86,7 @@ Status Dataflow::make_tasks(size_t insert) {
       task.stats->name = std::to_string(node) + " " + graph[node].detail;
       task.stats->share = share;
       stats_.push_back(task.stats);
-      task.error = [report = context_.error, insert](OperatorError failure) {
-        return report(insert, std::move(failure));
-      };
+      task.errors = error_route(insert);
       task.snapshot = context_.snapshot;
       task.failed = context_.failed;
       tasks_.push_back(std::make_unique<Task>(std::move(task)));
@@ -99,6 +94,10 @@ Status Dataflow::make_tasks(size_t insert) {
     }
   }
   return {};
+}
+
+ErrorRoute Dataflow::error_route(size_t insert) {
+  return {context_.collector, context_.collector->add_channel(), context_.set->inserts.size() + insert};
 }
 
 Result<std::vector<Route>> Dataflow::routes_of(size_t insert, size_t node) {

@@ -1,7 +1,8 @@
 // The tasks of one set's stateful INSERTs, wired: scans -> tasks -> the collector.
 //
-// Each stateful node runs as one task a share of the key space (one, where it has no key); fragments and unions run
-// in the task in front of them. Threads only ever wait for room further downstream, so nothing can wait in a circle.
+// Each stateful node runs as one task a share of the key space (one, where it has no key); fragments and
+// unions run in the task in front of them. Threads only ever wait for room further downstream, so nothing can
+// wait in a circle.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +22,9 @@ struct DataflowContext {
   const SetPlan* set = nullptr;
   int32_t parallelism = 1;
   const Clock* clock = nullptr;
+  // Rows of an INSERT come there with its index into SetPlan::inserts as input, rows that failed with that
+  // and the number of INSERTs added.
   Inbox* collector = nullptr;
-  // Of an INSERT (index into SetPlan::inserts).
-  std::function<Status(size_t insert, OperatorError)> error;
   std::function<void(int64_t epoch, const std::string& name, std::unique_ptr<StateSnapshot>)> snapshot;
   std::function<void(Status)> failed;
 };
@@ -49,13 +50,14 @@ class Dataflow {
   explicit Dataflow(DataflowContext context) : context_(std::move(context)) {}
   Status build();
   Status make_tasks(size_t insert);
+  ErrorRoute error_route(size_t insert);
   Result<std::vector<Route>> routes_of(size_t insert, size_t node);
   Status follow(size_t insert, size_t node, const Route& so_far, std::vector<Route>& routes);
 
   DataflowContext context_;
   std::vector<std::unique_ptr<Task>> tasks_;
-  std::vector<std::vector<std::vector<Task*>>> by_node_;      // by insert, node, share
-  std::vector<std::vector<std::unique_ptr<Outlet>>> scans_;   // by insert, node; null: no scan
+  std::vector<std::vector<std::vector<Task*>>> by_node_;     // by insert, node, share
+  std::vector<std::vector<std::unique_ptr<Outlet>>> scans_;  // by insert, node; null: no scan
   std::vector<std::shared_ptr<OperatorStats>> stats_;
 };
 

@@ -8,22 +8,17 @@
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
-#include <arrow/util/key_value_metadata.h>
 #include <simdjson.h>
 
 #include <algorithm>
 #include <numeric>
 
 #include "base/clock.h"
+#include "runtime/output_rows.h"
 #include "runtime/rows.h"
 
 namespace weir {
 namespace {
-
-// Unicode code points of valid UTF-8.
-int64_t characters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
-}
 
 std::shared_ptr<arrow::Buffer> buffer_of(std::vector<int32_t> values) {
   return arrow::Buffer::FromVector(std::move(values));
@@ -362,42 +357,12 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
     ++out.counts[index].errored;
   };
   for (const auto& [row, words] : failures) fail(row, ErrorCode::sql_eval, words, "");
-  const arrow::Schema& schema = *insert.sink->schema;
   for (const auto& part : parts) {
-    for (int c = 0; c < schema.num_fields(); ++c) {
-      int from = insert.column_of_sink[c];
-      if (schema.field(c)->nullable() || from < 0 || part->column(from)->null_count() == 0) continue;
-      for (int64_t i = 0; i < part->num_rows(); ++i) {
-        if (!part->column(from)->IsNull(i)) continue;
-        fail(row_indexes(*part)[i], ErrorCode::sink_refused,
-             "NULL for the NOT NULL column '" + schema.field(c)->name() + "' of '" + insert.sink->name + "'",
-             "");
-      }
-    }
-    for (int c = 0; c < static_cast<int>(insert.sink->max_lengths.size()); ++c) {
-      const int most = insert.sink->max_lengths[static_cast<size_t>(c)];
-      const int from = insert.column_of_sink[c];
-      if (most < 0 || from < 0) continue;
-      const auto& text = static_cast<const arrow::StringArray&>(*part->column(from));
-      for (int64_t i = 0; i < part->num_rows(); ++i) {
-        if (text.IsNull(i) || characters(text.GetView(i)) <= most) continue;
-        fail(row_indexes(*part)[i], ErrorCode::sink_refused,
-             std::to_string(characters(text.GetView(i))) + " characters do not fit into the column '" +
-                 schema.field(c)->name() + "' of '" + insert.sink->name + "', VARCHAR(" +
-                 std::to_string(most) + ")",
-             "");
-      }
-    }
+    check_columns(insert, *part, [&](int64_t row, std::string message) {
+      fail(row_indexes(*part)[row], ErrorCode::sink_refused, message, "");
+    });
   }
-  arrow::RecordBatchVector shaped;
-  auto rows_schema = arrow::schema([&] {
-    arrow::FieldVector fields = schema.fields();
-    fields.push_back(arrow::field(kPartitionColumn, arrow::utf8(), false,
-                                  arrow::key_value_metadata({"source"}, {source_.table.name})));
-    fields.push_back(arrow::field(kOffsetColumn, arrow::int64(), false));
-    if (source_.changelog) fields.push_back(arrow::field(kWeightColumn, arrow::int8(), false));
-    return fields;
-  }());
+  const auto rows_schema = sink_rows_schema(*insert.sink->schema, source_.table.name, source_.changelog);
   for (auto& part : parts) {
     if (out.counts[index].errored > errored_before) {
       WEIR_ASSIGN(part, without_failed(part, failed));
@@ -407,17 +372,7 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
     const int32_t* indexes = row_indexes(*part);
     std::vector<int64_t> offsets(count);
     for (int64_t i = 0; i < count; ++i) offsets[i] = batch.events[event_of(indexes[i])].offset;
-    arrow::ArrayVector columns;
-    for (int c = 0; c < schema.num_fields(); ++c) {
-      int from = insert.column_of_sink[c];
-      if (from >= 0) {
-        columns.push_back(part->column(from));
-        continue;
-      }
-      auto nulls = arrow::MakeArrayOfNull(schema.field(c)->type(), count);
-      if (!nulls.ok()) return arrow_status(nulls.status());
-      columns.push_back(*nulls);
-    }
+    WEIR_ASSIGN(auto columns, sink_columns(insert, *part));
     columns.push_back(partition_column(partition, count));
     columns.push_back(
         std::make_shared<arrow::Int64Array>(count, arrow::Buffer::FromVector(std::move(offsets))));
@@ -468,8 +423,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::event_times(
   };
   for (const auto& [row, words] : failures) fail(row, ErrorCode::sql_eval, "the watermark: " + words);
   if (times != nullptr) {
-    const int64_t bound_us =
-        plan.max_ahead_us < 0 ? kFinalWatermark : now_us + plan.max_ahead_us;
+    const int64_t bound_us = plan.max_ahead_us < 0 ? kFinalWatermark : now_us + plan.max_ahead_us;
     if (time_range(*times->column(0)).most_us > bound_us) {
       std::vector<int64_t> kept;
       for (int64_t i = 0; i < times->num_rows(); ++i) {

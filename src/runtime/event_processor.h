@@ -79,7 +79,8 @@ class EventProcessor {
                                                            int64_t now_us, std::vector<ErrorRecord>& errors);
   Status run_insert(size_t index, const EventBatch& batch, const std::shared_ptr<arrow::RecordBatch>& rows,
                     const std::string& partition, int64_t now_us, ProcessedEvents& out);
-  // What stateful INSERTs get: rows without those whose time is too far ahead, and the watermark that they make.
+  // What stateful INSERTs get: rows without those whose time is too far ahead, and the watermark that they
+  // make.
   Result<std::shared_ptr<arrow::RecordBatch>> event_times(std::shared_ptr<arrow::RecordBatch> rows,
                                                           const std::vector<bool>& active, int64_t now_us,
                                                           ProcessedEvents& out);
@@ -100,7 +101,7 @@ class EventProcessor {
   std::vector<InsertPlan*> inserts_;
   std::unique_ptr<PayloadStage> payloads_;  // null: payloads are decoded as they come
   std::unique_ptr<Decoder> decoder_;
-  bool stateful_ = false;                  // one of the INSERTs that read the source is
+  bool stateful_ = false;               // one of the INSERTs that read the source is
   std::vector<uint32_t> event_of_row_;  // of the changelog rows that are being processed
   std::vector<int8_t> weight_of_row_;
   std::string cached_partition_;

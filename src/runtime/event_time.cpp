@@ -47,7 +47,9 @@ void WatermarkTracker::observe(const std::string& partition, int64_t watermark_u
   entry.idle = false;
 }
 
-void WatermarkTracker::set_idle(const std::string& partition, bool idle) { partitions_[partition].idle = idle; }
+void WatermarkTracker::set_idle(const std::string& partition, bool idle) {
+  partitions_[partition].idle = idle;
+}
 
 void WatermarkTracker::end(const std::string& partition) { partitions_[partition].ended = true; }
 

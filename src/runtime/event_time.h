@@ -1,9 +1,10 @@
-// Event time before the operators: the watermarks of one source's partitions merged into one, and the times of rows.
+// Event time before the operators: the watermarks of one source's partitions merged into one, and the times
+// of rows.
 //
 // Invariants of the merged watermark: it never falls; it is at most the least of the partitions that count. A
-// partition counts from its discovery until it has ended, save while it is idle; one that never gave an event counts
-// too, so that its first rows are not late. When all are idle the merged watermark goes to the highest of them: what
-// has come is complete, and nobody is waited for.
+// partition counts from its discovery until it has ended, save while it is idle; one that never gave an event
+// counts too, so that its first rows are not late. When all are idle the merged watermark goes to the highest
+// of them: what has come is complete, and nobody is waited for.
 #pragma once
 
 #include <arrow/type_fwd.h>
@@ -20,7 +21,8 @@
 
 namespace weir {
 
-// Microseconds since 1970 of a TIMESTAMP column of any unit; rows that are NULL are left out of least and most.
+// Microseconds since 1970 of a TIMESTAMP column of any unit; rows that are NULL are left out of least and
+// most.
 struct TimeRange {
   int64_t least_us = std::numeric_limits<int64_t>::max();
   int64_t most_us = std::numeric_limits<int64_t>::min();
@@ -56,7 +58,7 @@ class WatermarkTracker {
 
 // The rows of one scan of a stateful INSERT, on their way to its operators.
 struct FeedRows {
-  int node = 0;  // of InsertPlan::plan.graph
+  int node = 0;                              // of InsertPlan::plan.graph
   std::shared_ptr<arrow::RecordBatch> rows;  // the node's columns
   std::vector<uint32_t> events;              // by row: index into the EventBatch
   // No row is late while the watermark lies below it, even if lateness is not allowed.

@@ -1,7 +1,7 @@
 // What a task receives: messages of several channels, each in order, bounded.
 //
-// A channel is one sender's way to one input. After its barrier a channel is held until every other channel has
-// given its own: so a snapshot sees exactly what came before the barrier on each (aligned barriers).
+// A channel is one sender's way to one input. After its barrier a channel is held until every other channel
+// has given its own: so a snapshot sees exactly what came before the barrier on each (aligned barriers).
 #pragma once
 
 #include <arrow/type_fwd.h>
@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace weir {
@@ -22,6 +23,7 @@ struct Message {
   Kind kind = Kind::rows;
   size_t input = 0;                          // of the operator, or the INSERT for the collector
   std::shared_ptr<arrow::RecordBatch> rows;  // rows
+  std::string text;                          // of one row that failed: why
   int64_t value = 0;                         // watermark: microseconds; barrier: the epoch
   size_t channel = 0;                        // set by pop
 };
@@ -35,8 +37,8 @@ class Inbox {
   size_t add_channel();
   size_t channels() const { return channels_.size(); }
 
-  // Rows wait for room, the rest does not: a watermark replaces one that waits at the end of its channel, and there
-  // is one barrier at a time. False: closed, the message is dropped.
+  // Rows wait for room, the rest does not: a watermark replaces one that waits at the end of its channel, and
+  // there is one barrier at a time. False: closed, the message is dropped.
   bool push(size_t channel, Message message);
   // From any channel that is not held, in turn. Nothing: none came in time, or closed and empty.
   std::optional<Message> pop(std::chrono::microseconds timeout);

@@ -49,7 +49,17 @@ Status Outlet::control(const Message& message) {
       if (!route.inboxes[i]->push(route.channels[i], std::move(copy))) return closed();
     }
   }
-  return {};
+  Message copy = message;
+  copy.input = errors_.input;
+  return errors_.inbox->push(errors_.channel, std::move(copy)) ? Status() : closed();
+}
+
+Status Outlet::error(OperatorError error) {
+  Message message;
+  message.input = errors_.input;
+  message.rows = std::move(error.row);
+  message.text = std::move(error.message);
+  return errors_.inbox->push(errors_.channel, std::move(message)) ? Status() : closed();
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> Outlet::through(const Route& route,
@@ -65,7 +75,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> Outlet::through(const Route& route,
       std::iota(columns.begin(), columns.end(), 0);
       auto kept = rows->Slice(row, 1)->SelectColumns(columns);
       if (!kept.ok()) return arrow_status(kept.status());
-      WEIR_TRY(error_({*kept, words}));
+      WEIR_TRY(error({*kept, words}));
     }
     if (result == nullptr) return result;
     const int last = result->num_columns() - 1;

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -23,23 +22,30 @@ namespace weir {
 struct Route {
   std::vector<const bridge::Fragment*> fragments;  // evaluated in this order
   bool changelog = false;                          // rows carry a last "_weir_weight"
-  std::optional<KeyEncoder> keys;                  // by which rows are split; not set: all go to the first target
-  size_t input = 0;                                // at the target
-  std::vector<Inbox*> inboxes;                     // by share
-  std::vector<size_t> channels;                    // of this sender, in each inbox
+  std::optional<KeyEncoder> keys;  // by which rows are split; not set: all go to the first target
+  size_t input = 0;                // at the target
+  std::vector<Inbox*> inboxes;     // by share
+  std::vector<size_t> channels;    // of this sender, in each inbox
+};
+
+// Where rows go for which an expression failed: to the collector, in order with everything else.
+struct ErrorRoute {
+  Inbox* inbox = nullptr;
+  size_t channel = 0;
+  size_t input = 0;
 };
 
 // One thread. The inboxes outlive it.
 class Outlet {
  public:
   // `blocked_ns` counts the time that passes before there is room; may be null.
-  Outlet(std::vector<Route> routes, const Clock& clock, std::function<Status(OperatorError)> error,
-         std::atomic<int64_t>* blocked_ns)
-      : routes_(std::move(routes)), clock_(clock), error_(std::move(error)), blocked_ns_(blocked_ns) {}
+  Outlet(std::vector<Route> routes, ErrorRoute errors, const Clock& clock, std::atomic<int64_t>* blocked_ns)
+      : routes_(std::move(routes)), errors_(errors), clock_(clock), blocked_ns_(blocked_ns) {}
 
   // cancelled: an inbox was closed.
   Status rows(const std::shared_ptr<arrow::RecordBatch>& rows);
   Status control(const Message& message);  // to every inbox
+  Status error(OperatorError error);
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
@@ -48,8 +54,8 @@ class Outlet {
                                                       std::shared_ptr<arrow::RecordBatch> rows);
 
   std::vector<Route> routes_;
+  ErrorRoute errors_;
   const Clock& clock_;
-  std::function<Status(OperatorError)> error_;
   std::atomic<int64_t>* blocked_ns_;
   EncodedKeys encoded_;
   std::vector<std::vector<int64_t>> rows_of_share_;

@@ -22,6 +22,16 @@ constexpr size_t kPausedNames = 10;  // shown of each source
 
 }  // namespace
 
+ErrorOrigin error_origin(const SetState& state, const PartitionState& partition) {
+  ErrorOrigin origin;
+  origin.pipeline = state.plan.spec.name;
+  origin.source = state.set.sources[partition.source]->table.name;
+  origin.partition = partition.id;
+  origin.schema_name = origin.source;
+  origin.schema_version = state.tables->schema_versions()[partition.source];
+  return origin;
+}
+
 PartitionWorkers::PartitionWorkers(SetState& state) : state_(state) {}
 
 PartitionWorkers::~PartitionWorkers() {
@@ -54,6 +64,11 @@ int64_t PartitionWorkers::lag() const {
     sum += lag;
   }
   return sum;
+}
+
+std::vector<std::shared_ptr<PartitionState>> PartitionWorkers::partitions() const {
+  std::lock_guard lock(mutex_);
+  return known_;
 }
 
 Status PartitionWorkers::discover(size_t index) {
@@ -268,12 +283,30 @@ Status PartitionWorkers::step(const std::shared_ptr<PartitionState>& task, milli
   }
   ended = batch->end;
   progress = batch->next > batch->from;
-  if (!progress) return {};
-  return process(task, *batch, chain);
+  if (!batch->events.empty()) {
+    task->empty_since_us = -1;
+  } else if (task->empty_since_us < 0) {
+    task->empty_since_us = state_.options.clock->monotonic_ns() / 1000;
+  }
+  const auto events = std::make_shared<const EventBatch>(*std::move(batch));
+  if (progress) WEIR_TRY(process(task, events, chain));
+  if (!ended || !state_.set.stateful()) return {};
+  Unit unit;
+  unit.partition = task;
+  unit.ended = true;
+  return push(std::move(unit));
 }
 
-Status PartitionWorkers::process(const std::shared_ptr<PartitionState>& task, const EventBatch& batch,
+Status PartitionWorkers::push(Unit unit) {
+  if (!state_.units.push(std::move(unit)) && !state_.stopping()) {
+    return Status(Code::cancelled, "the queue was closed");
+  }
+  return {};
+}
+
+Status PartitionWorkers::process(const std::shared_ptr<PartitionState>& task, const Events& events,
                                  SourceChain& chain) {
+  const EventBatch& batch = *events;
   // A unit lies wholly below or wholly at or above each table's stand, so that a table takes all of it or
   // nothing.
   std::vector<int64_t> bounds;
@@ -290,7 +323,7 @@ Status PartitionWorkers::process(const std::shared_ptr<PartitionState>& task, co
   for (int64_t bound : bounds) {
     size_t end = begin;
     while (end < batch.events.size() && batch.events[end].offset < bound) ++end;
-    WEIR_TRY(process_slice(task, batch, begin, end, from, bound, chain));
+    WEIR_TRY(process_slice(task, events, begin, end, from, bound, chain));
     begin = end;
     from = bound;
   }
@@ -308,9 +341,10 @@ const std::vector<uint32_t>& PartitionWorkers::set_aside(const PartitionState& t
   return chain.gate.follow(from < task.error_stand ? task.set_aside : none, batch, begin, end);
 }
 
-Status PartitionWorkers::process_slice(const std::shared_ptr<PartitionState>& task, const EventBatch& batch,
+Status PartitionWorkers::process_slice(const std::shared_ptr<PartitionState>& task, const Events& events,
                                        size_t begin, size_t end, int64_t from, int64_t next,
                                        SourceChain& chain) {
+  const EventBatch& batch = *events;
   const SetPlan& set = state_.set;
   std::vector<bool> active(set.inserts.size());
   for (size_t i = 0; i < set.inserts.size(); ++i) {
@@ -337,18 +371,12 @@ Status PartitionWorkers::process_slice(const std::shared_ptr<PartitionState>& ta
                            " (it has nowhere to go: 'error-lake.enabled' is 'false')");
   }
   if (unit.failed > 0 && from >= task->error_stand) {
-    ErrorOrigin origin;
-    origin.pipeline = state_.plan.spec.name;
-    origin.source = set.sources[task->source]->table.name;
-    origin.partition = task->id;
-    origin.schema_name = origin.source;
-    origin.schema_version = state_.tables->schema_versions()[task->source];
+    const ErrorOrigin origin = error_origin(state_, *task);
     WEIR_ASSIGN(unit.error_rows, error_rows(origin, batch, unit.processed.errors));
   }
+  if (set.stateful()) unit.batch = events;
   crash_point("runtime.unit");
-  if (!state_.units.push(std::move(unit)) && !state_.stopping())
-    return Status(Code::cancelled, "the queue was closed");
-  return {};
+  return push(std::move(unit));
 }
 
 }  // namespace weir

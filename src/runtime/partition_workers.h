@@ -11,11 +11,15 @@
 
 #include "runtime/budget_gate.h"
 #include "runtime/set_state.h"
+#include "sinks/error_lake/error_lake.h"
 
 namespace weir {
 
 // Units go to state.units, which is closed when all partitions have ended, on stop and on failure
 // (state.failure()).
+// What an error of this partition is told with.
+ErrorOrigin error_origin(const SetState& state, const PartitionState& partition);
+
 class PartitionWorkers {
  public:
   explicit PartitionWorkers(SetState& state);
@@ -25,6 +29,8 @@ class PartitionWorkers {
   Status start();
   // Events behind the heads of all open partitions; -1 when unknown.
   int64_t lag() const;
+  // All that were discovered so far.
+  std::vector<std::shared_ptr<PartitionState>> partitions() const;
 
  private:
   using Tasks = std::vector<std::shared_ptr<PartitionState>>;
@@ -49,9 +55,11 @@ class PartitionWorkers {
   // is done.
   Status step(const std::shared_ptr<PartitionState>& task, std::chrono::milliseconds timeout,
               std::vector<SourceChain>& chains, bool& progress, bool& ended);
-  Status process(const std::shared_ptr<PartitionState>& task, const EventBatch& batch, SourceChain& chain);
-  Status process_slice(const std::shared_ptr<PartitionState>& task, const EventBatch& batch, size_t begin,
+  using Events = std::shared_ptr<const EventBatch>;
+  Status process(const std::shared_ptr<PartitionState>& task, const Events& events, SourceChain& chain);
+  Status process_slice(const std::shared_ptr<PartitionState>& task, const Events& events, size_t begin,
                        size_t end, int64_t from, int64_t next, SourceChain& chain);
+  Status push(Unit unit);
   void back_off(PartitionState& task, const Status& status);
 
   SetState& state_;

@@ -30,12 +30,12 @@ struct OperatorStats {
   std::string name;    // "3 window_aggregate auction"
   int share = 0;
   std::atomic<int64_t> rows_in{0}, rows_out{0}, bytes_in{0};
-  std::atomic<int64_t> busy_ns{0};                                // in the operator and the fragments behind it
-  std::atomic<int64_t> blocked_ns{0};                             // waiting for room downstream
+  std::atomic<int64_t> busy_ns{0};     // in the operator and the fragments behind it
+  std::atomic<int64_t> blocked_ns{0};  // waiting for room downstream
   std::atomic<int64_t> watermark_us{INT64_MIN};
   std::atomic<int64_t> state_bytes{0}, state_keys{0};
-  std::atomic<int64_t> waiting{0};                                // batches in its inbox
-  std::atomic<int64_t> pause_ns{0};                               // of its last snapshot, on its own thread
+  std::atomic<int64_t> waiting{0};   // batches in its inbox
+  std::atomic<int64_t> pause_ns{0};  // of its last snapshot, on its own thread
 };
 
 struct PipelineStats {

@@ -9,6 +9,7 @@
 #include "base/crash_point.h"
 #include "runtime/commit_lane.h"
 #include "runtime/cut.h"
+#include "runtime/epoch_runner.h"
 #include "runtime/guarded.h"
 #include "runtime/partition_workers.h"
 #include "runtime/set_tables.h"
@@ -29,8 +30,6 @@ struct Counted {
   }
 };
 
-using Sources = std::vector<std::unique_ptr<Source>>;
-using Budgets = std::vector<std::unique_ptr<ErrorBudget>>;  // by SetPlan::sources; null: none
 using Committed = std::vector<std::shared_future<Status>>;
 
 // A table that is written: the thread that encodes for it, and the thread that commits to it.
@@ -87,26 +86,11 @@ class Attempt {
   Status create_sources() {
     for (size_t i = 0; i < state_.set.sources.size(); ++i) {
       if (sources_[i] == nullptr) {
-        WEIR_ASSIGN(sources_[i], create_source(*state_.set.sources[i]));
+        WEIR_ASSIGN(sources_[i], create_source(state_.plan, *state_.set.sources[i], state_.options));
       }
       state_.sources.push_back(sources_[i].get());
     }
     return {};
-  }
-
-  Result<std::unique_ptr<Source>> create_source(const SourcePlan& source) {
-    SourceContext context;
-    context.pipeline = state_.plan.spec.name;
-    context.table = &source.table;
-    context.options = source.options;
-    context.once = state_.options.once;
-    context.batch_rows = static_cast<size_t>(state_.plan.spec.settings.integer("pipeline.batch-rows"));
-    context.shared = state_.plan.spec.settings.string("pipeline.workers") == "several";
-    context.clock = state_.options.clock;
-    context.log = state_.options.log;
-    auto created = source.connector->create(std::move(context));
-    if (!created.ok()) return created.status().with_context("source '" + source.table.name + "'");
-    return created;
   }
 
   // Before the tables are opened: when the group hands a partition over, its former owner has committed.
@@ -426,6 +410,22 @@ bool worth_retrying(const Status& status, bool once) {
 
 }  // namespace
 
+Result<std::unique_ptr<Source>> create_source(const PipelinePlan& plan, const SourcePlan& source,
+                                              const RunOptions& options) {
+  SourceContext context;
+  context.pipeline = plan.spec.name;
+  context.table = &source.table;
+  context.options = source.options;
+  context.once = options.once;
+  context.batch_rows = static_cast<size_t>(plan.spec.settings.integer("pipeline.batch-rows"));
+  context.shared = plan.spec.settings.string("pipeline.workers") == "several";
+  context.clock = options.clock;
+  context.log = options.log;
+  auto created = source.connector->create(std::move(context));
+  if (!created.ok()) return created.status().with_context("source '" + source.table.name + "'");
+  return created;
+}
+
 Status run_set(const PipelinePlan& plan, const SetPlan& set, const RunOptions& options, PipelineStats& stats,
                const std::atomic<bool>& stop) {
   int64_t backoff_ms = 0;
@@ -439,6 +439,7 @@ Status run_set(const PipelinePlan& plan, const SetPlan& set, const RunOptions& o
     const int64_t commits = stats.commits;
     bool again = false;
     Status status = guarded([&] {
+      if (set.stateful()) return run_epochs(plan, set, options, stats, stop, sources, budgets, again);
       Attempt attempt(plan, set, options, stats, stop, sources, budgets);
       Status ended = attempt.run();
       again = attempt.drained();

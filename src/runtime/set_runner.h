@@ -28,6 +28,9 @@ struct RunOptions {
   std::function<void(const std::string&)> log;  // one line, without newline; never a secret
 };
 
+Result<std::unique_ptr<Source>> create_source(const PipelinePlan& plan, const SourcePlan& source,
+                                              const RunOptions& options);
+
 // Runs until the input ends, `stop` is set (drains first) or the pipeline cannot go on. Transient failures
 // are retried with back-off, visible in stats.state().
 Status run_set(const PipelinePlan& plan, const SetPlan& set, const RunOptions& options, PipelineStats& stats,

@@ -23,6 +23,10 @@
 
 namespace weir {
 
+// Both by SetPlan::sources and kept over the attempts to run a set; null: not made yet, and none.
+using Sources = std::vector<std::unique_ptr<Source>>;
+using Budgets = std::vector<std::unique_ptr<ErrorBudget>>;
+
 inline constexpr int64_t kNoStand = std::numeric_limits<int64_t>::min();
 
 // One source partition of the set. Written by the worker that owns it, except `reader`, whose acknowledge is
@@ -40,6 +44,9 @@ struct PartitionState {
   std::shared_ptr<PartitionReader> reader;
   int64_t backoff_ms = 0;
   int64_t dropped = 0;  // of the reader, as counted so far
+  // Monotonic; -1: its last poll gave events, or there was none yet. A partition that nobody had time to poll
+  // is not idle.
+  std::atomic<int64_t> empty_since_us{-1};
 };
 
 // See the invariants in set_runner.h.
@@ -52,6 +59,10 @@ struct Unit {
   int64_t events = 0;
   int64_t failed = 0;     // error records
   int64_t set_aside = 0;  // of them, producer_paused
+
+  // Of a set that keeps state: what rows that turn out late are told with.
+  std::shared_ptr<const EventBatch> batch;
+  bool ended = false;  // the partition gives nothing more
 };
 
 struct SetState {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "config/data_type.h"
 #include "runtime/tables.h"
@@ -59,6 +60,12 @@ Result<std::unique_ptr<SetTables>> SetTables::open(const PipelinePlan& plan, con
   WEIR_TRY(check_sinks(plan, set, *options.clock));
   WEIR_TRY(tables->open_sinks(options));
   WEIR_TRY(tables->record_schemas(options));
+  if (set.stateful()) {
+    WEIR_TRY(tables->open_error_lake(options));
+    tables->epoch_stands_ = std::exchange(tables->sink_stands_, std::vector<Stands>(set.sinks.size()));
+    tables->error_stands_.assign(set.sources.size(), {});
+    return tables;
+  }
   tables->choose_authority();
   WEIR_TRY(tables->open_error_lake(options));
   WEIR_TRY(tables->load_positions());

@@ -46,6 +46,11 @@ class SetTables {
   std::optional<size_t> authority() const { return authority_; }
   const std::vector<Stands>& sink_stands() const { return sink_stands_; }
   const std::vector<Stands>& error_stands() const { return error_stands_; }
+  // Of a set that runs in epochs: no table is the authority, what they hold is told here, and positions come
+  // from the checkpoint.
+  const std::vector<Stands>& epoch_stands() const { return epoch_stands_; }  // by SetPlan::sinks
+  void set_positions(Stands positions) { positions_ = std::move(positions); }
+  ObjectStore& state_objects() { return *state_objects_; }
   // Where to read on: the authority's positions, or those kept in state.path when there is no authority.
   const Stands& positions() const { return positions_; }
   // By SetPlan::sources: the number of the version of the source's columns.
@@ -73,6 +78,7 @@ class SetTables {
   std::optional<size_t> authority_;
   std::vector<Stands> sink_stands_;
   std::vector<Stands> error_stands_;
+  std::vector<Stands> epoch_stands_;
   std::vector<int32_t> schema_versions_;
   Stands positions_;
   std::unique_ptr<ObjectStore> state_objects_;

@@ -29,7 +29,7 @@ void Task::join() {
 }
 
 void Task::start() {
-  outlet_ = std::make_unique<Outlet>(std::move(context_.routes), *context_.clock, context_.error,
+  outlet_ = std::make_unique<Outlet>(std::move(context_.routes), context_.errors, *context_.clock,
                                      &context_.stats->blocked_ns);
   open_ = context_.inbox->channels();
   watermarks_.assign(open_, kNoWatermark);
@@ -86,8 +86,7 @@ Status Task::take(Message& message) {
     case Message::Kind::barrier:
       context_.inbox->hold(message.channel);
       return ++barriers_ == open_ ? barrier(message.value) : Status();
-    case Message::Kind::end:
-      return --open_ == 0 ? outlet_->control(message) : Status();
+    case Message::Kind::end: return --open_ == 0 ? outlet_->control(message) : Status();
   }
   return {};
 }

@@ -23,7 +23,7 @@ struct TaskContext {
   std::vector<Route> routes;
   const Clock* clock = nullptr;
   std::shared_ptr<OperatorStats> stats;
-  std::function<Status(OperatorError)> error;
+  ErrorRoute errors;
   // A barrier has reached it on every channel: its snapshot, to be written by another thread.
   std::function<void(int64_t epoch, const std::string& name, std::unique_ptr<StateSnapshot>)> snapshot;
   std::function<void(Status)> failed;
@@ -50,13 +50,13 @@ class Task final : private OperatorOutput {
   Status barrier(int64_t epoch);
   Status tell_time();
   Status emit(std::shared_ptr<arrow::RecordBatch> rows) override;
-  Status error(OperatorError error) override { return context_.error(std::move(error)); }
+  Status error(OperatorError error) override { return outlet_->error(std::move(error)); }
 
   TaskContext context_;
   std::unique_ptr<Outlet> outlet_;
   std::vector<int64_t> watermarks_;  // by channel
-  size_t barriers_ = 0;  // channels that are held
-  size_t open_ = 0;      // channels that have not ended: all end together, behind a last barrier
+  size_t barriers_ = 0;              // channels that are held
+  size_t open_ = 0;                  // channels that have not ended: all end together, behind a last barrier
   int64_t watermark_us_ = kNoWatermark;
   int64_t told_us_ = kNoWatermark;
   std::thread thread_;
