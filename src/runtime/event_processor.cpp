@@ -168,7 +168,9 @@ Result<ProcessedEvents> EventProcessor::process_unwrapped(const EventBatch& batc
   WEIR_ASSIGN(rows, apply_checks(std::move(rows), now_us, out.errors));
   auto events_failed = static_cast<int64_t>(out.errors.size());
   std::shared_ptr<arrow::RecordBatch> timed_rows = rows;
-  if (stateful_) WEIR_ASSIGN(timed_rows, event_times(rows, active, now_us, out));
+  if (stateful_) {
+    WEIR_ASSIGN(timed_rows, event_times(rows, active, now_us, out));
+  }
   for (size_t i = 0; i < inserts_.size(); ++i) {
     if (!reads(i) || !active[i]) continue;
     InsertCounts& counts = out.counts[i];
@@ -362,6 +364,7 @@ Status EventProcessor::run_insert(size_t index, const EventBatch& batch,
       fail(row_indexes(*part)[row], ErrorCode::sink_refused, message, "");
     });
   }
+  arrow::RecordBatchVector shaped;
   const auto rows_schema = sink_rows_schema(*insert.sink->schema, source_.table.name, source_.changelog);
   for (auto& part : parts) {
     if (out.counts[index].errored > errored_before) {

@@ -18,6 +18,12 @@ namespace {
 // The source whose partition `partition` is: the ranges of the commit name both.
 const SourcePlan* source_of(const PipelinePlan& plan, const std::vector<std::string>& app_ids,
                             const std::string& partition) {
+  // "out:<insert>": a row of a query that keeps state stands with the first source that it reads.
+  for (const auto& insert : plan.inserts) {
+    if (insert->stateful() && partition == "out:" + insert->label) {
+      return plan.source(insert->plan.branches[0].source);
+    }
+  }
   const std::string prefix = "weir/" + plan.spec.name + "/";
   for (const auto& source : plan.sources) {
     const std::string app_id = prefix + source->table.name + "/";
