@@ -17,9 +17,9 @@
 #include <cstdio>
 #include <vector>
 
+#include "clients/clickhouse_connection.h"
 #include "clients/http_client.h"
 #include "sinks/clickhouse/compression.h"
-#include "sinks/clickhouse/connection.h"
 #include "sinks/clickhouse/native_encoder.h"
 #include "sinks/clickhouse/target_table.h"
 

@@ -10,6 +10,7 @@
 #include "clients/schema_registry_client.h"
 #include "formats/formats.h"
 #include "formats/payload_stage.h"
+#include "lookup/lookups.h"
 #include "sinks/sinks.h"
 #include "sources/sources.h"
 
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
                           weir::all_sinks(),
                           weir::all_formats(),
                           {weir::schema_registry_option_specs(), weir::open_schema_lookup},
-                          {weir::payload_option_specs(), weir::check_payload_options}};
+                          {weir::payload_option_specs(), weir::check_payload_options},
+                          weir::all_lookups()};
   return weir::run_command_line(argc, argv, registry);
 }

@@ -92,6 +92,8 @@ int connectors(const Arguments& arguments, const Registry& registry) {
   for (const auto& source : registry.sources)
     entries.push_back({"source", source.name, source.summary, &source.options});
   for (const auto& sink : registry.sinks) entries.push_back({"sink", sink.name, sink.summary, &sink.options});
+  for (const auto& lookup : registry.lookups)
+    entries.push_back({"lookup", lookup.name, lookup.summary, &lookup.options});
   for (const auto& format : registry.formats)
     entries.push_back({"format", format.name, format.summary, &format.options});
   entries.push_back({"options", "schema-registry",

@@ -1,5 +1,6 @@
 // The kinds of stateful nodes and who makes them.
 #include "operators/group_aggregate.h"
+#include "operators/lookup_join.h"
 #include "operators/operator.h"
 #include "operators/stream_join.h"
 #include "operators/window_aggregate.h"
@@ -14,6 +15,7 @@ Result<std::unique_ptr<Operator>> create_operator(const OperatorContext& context
     case NodeKind::window_aggregate: return make_window_aggregate(context);
     case NodeKind::interval_join:
     case NodeKind::join: return create_stream_join(context);
+    case NodeKind::lookup_join: return create_lookup_join(context);
     case NodeKind::window_join: return create_window_join(context);
     case NodeKind::window_top_n: return create_window_top_n(context);
     default: break;

@@ -16,6 +16,7 @@ const Entry* find_named(const std::vector<Entry>& entries, const std::string& na
 const SourceConnector* Registry::source(const std::string& name) const { return find_named(sources, name); }
 const SinkConnector* Registry::sink(const std::string& name) const { return find_named(sinks, name); }
 const FormatInfo* Registry::format(const std::string& name) const { return find_named(formats, name); }
+const LookupConnector* Registry::lookup(const std::string& name) const { return find_named(lookups, name); }
 
 std::vector<std::string> Registry::connector_names() const {
   std::vector<std::string> names;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "formats/decoder.h"
+#include "plan/lookup_connector.h"
 #include "schema/schema_lookup.h"
 #include "sinks/sink.h"
 #include "sources/source.h"
@@ -33,10 +34,12 @@ struct Registry {
   std::vector<FormatInfo> formats;
   SchemaLookupInfo schemas;
   PayloadInfo payloads;
+  std::vector<LookupConnector> lookups;
 
   const SourceConnector* source(const std::string& name) const;
   const SinkConnector* sink(const std::string& name) const;
   const FormatInfo* format(const std::string& name) const;
+  const LookupConnector* lookup(const std::string& name) const;
   std::vector<std::string> connector_names() const;
 };
 

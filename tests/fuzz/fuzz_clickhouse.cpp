@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <string>
 
+#include "clients/clickhouse_error.h"
 #include "sinks/clickhouse/column_type.h"
 #include "sinks/clickhouse/log_entry.h"
-#include "sinks/clickhouse/server_error.h"
 
 namespace {
 

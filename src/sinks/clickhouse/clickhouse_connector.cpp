@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "clients/http_client.h"
+#include "clients/clickhouse_options.h"
 #include "config/options.h"
 #include "sinks/clickhouse/changelog_rows.h"
 #include "sinks/clickhouse/clickhouse_sink.h"
@@ -17,18 +17,13 @@ namespace {
 std::vector<OptionSpec> make_specs() {
   OptionSpec compression = one_of("compression", compression_names(), "of what is sent");
   compression.default_value = "lz4";
-  return {
-      required(
-          option("url", OptionType::string, "",
-                 "HTTP address of the server, such as http://localhost:8123; several of one replica set, "
-                 "separated by commas, for fail-over")),
+  std::vector<OptionSpec> specs = clickhouse_server_option_specs();
+  const std::vector<OptionSpec> own = {
       option("database", OptionType::string, "default", "created when it is missing"),
       option(
           "table", OptionType::string, "",
           "name in ClickHouse; the table's name in this file when absent. 'events_{tenant}' is a table for "
           "each value of the STRING column tenant"),
-      option("username", OptionType::string, "", "user; the server's default user when absent"),
-      secret(option("password", OptionType::string, "", "of the user")),
       one_of(
           "delivery", {"exactly-once", "at-least-once"},
           "exactly-once: a log in state.path and deduplication tokens; at-least-once: neither, for servers "
@@ -60,17 +55,14 @@ std::vector<OptionSpec> make_specs() {
              "add: columns that the table lacks are added to it, nullable; none: they stop the pipeline"),
       option("max-tables", OptionType::integer, "100",
              "most tables that a {column} in 'table' makes; rows beyond go to the error lake"),
-      option("connect-timeout", OptionType::duration, "5 s", "for a connection to a server"),
-      option("request-timeout", OptionType::duration, "60 s", "for one statement or block, answer included"),
       option("retry.max-attempts", OptionType::integer, "10",
              "of one block, before the sink is opened anew; that goes on without end"),
       option("retry.first-wait", OptionType::duration, "100 ms", "between two attempts; doubles each time"),
       option("retry.longest-wait", OptionType::duration, "5 s", "between two attempts"),
-      option("tls.ca-file", OptionType::string, "", "PEM file of the CAs to trust; the system's when absent"),
-      option("tls.cert-file", OptionType::string, "", "PEM file of the client's certificate"),
-      option("tls.key-file", OptionType::string, "", "PEM file of the client's key"),
-      option("tls.verify", OptionType::boolean, "true", "check the server's certificate and name"),
   };
+  specs.insert(specs.end(), own.begin(), own.end());
+  for (OptionSpec& spec : clickhouse_transport_option_specs()) specs.push_back(std::move(spec));
+  return specs;
 }
 
 TableDefaults table_defaults(const SinkContext& context) {
@@ -152,25 +144,13 @@ Result<ClickHouseSinkSettings> settings_of(const SinkContext& context, bool pati
   if (settings.target.exactly_once && engine.find("MergeTree") == std::string::npos)
     return wrong("engine",
                  "of the MergeTree family for exactly once; 'delivery' = 'at-least-once' takes others");
-  auto urls = parse_server_urls(options.string("url"));
-  if (!urls.ok()) return urls.status().with_context("table '" + context.table + "'");
-  if (urls->size() > 1 && settings.target.table.find('{') != std::string::npos)
+  auto server = clickhouse_server(options);
+  if (!server.ok()) return server.status().with_context("table '" + context.table + "'");
+  if (server->servers.urls.size() > 1 && settings.target.table.find('{') != std::string::npos)
     return wrong("url", "one server where 'table' holds a {column}: fail-over is checked table by table");
-  ClickHouseConnection::Settings server{*urls, options.string("username"), options.string("password")};
-  HttpSettings http;
-  http.connect_timeout = options.duration("connect-timeout");
-  if (!patient) http.connect_timeout = std::min(http.connect_timeout, std::chrono::milliseconds(2000));
-  http.request_timeout = options.duration("request-timeout");
-  if (http.connect_timeout.count() < 1) return wrong("connect-timeout", "1 ms or more");
-  if (http.request_timeout.count() < 1) return wrong("request-timeout", "1 ms or more");
-  http.ca_file = options.string("tls.ca-file");
-  http.cert_file = options.string("tls.cert-file");
-  http.key_file = options.string("tls.key-file");
-  http.verify = options.boolean("tls.verify");
-  settings.connect = [server, http]() -> Result<std::unique_ptr<ClickHouseConnection>> {
-    WEIR_ASSIGN(auto client, open_http_client(http));
-    return std::make_unique<ClickHouseConnection>(server, std::move(client));
-  };
+  if (!patient)
+    server->http.connect_timeout = std::min(server->http.connect_timeout, std::chrono::milliseconds(2000));
+  settings.connect = [server = *server] { return server.connect(); };
   return settings;
 }
 

@@ -14,9 +14,9 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "clients/clickhouse_connection.h"
 #include "sinks/clickhouse/block_encoder.h"
 #include "sinks/clickhouse/compression.h"
-#include "sinks/clickhouse/connection.h"
 #include "sinks/clickhouse/log_entry.h"
 #include "sinks/clickhouse/sink_log.h"
 #include "sinks/sink.h"

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/status.h"
+#include "clients/clickhouse_connection.h"
 #include "sinks/clickhouse/column_type.h"
-#include "sinks/clickhouse/connection.h"
 
 namespace weir {
 

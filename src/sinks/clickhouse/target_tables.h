@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/status.h"
+#include "clients/clickhouse_connection.h"
 #include "sinks/clickhouse/block_encoder.h"
-#include "sinks/clickhouse/connection.h"
 #include "sinks/clickhouse/target_table.h"
 
 namespace weir {

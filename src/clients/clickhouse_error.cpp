@@ -1,4 +1,4 @@
-#include "sinks/clickhouse/server_error.h"
+#include "clients/clickhouse_error.h"
 
 #include <algorithm>
 #include <charconv>

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/status.h"
+#include "clients/clickhouse_error.h"
 #include "clients/http_client.h"
-#include "sinks/clickhouse/server_error.h"
 
 namespace weir {
 

@@ -1,4 +1,4 @@
-#include "sinks/clickhouse/connection.h"
+#include "clients/clickhouse_connection.h"
 
 #include <nlohmann/json.hpp>
 #include <utility>
