@@ -166,6 +166,10 @@ Result<EpochManifest> EpochStore::load(int64_t epoch) {
   return loaded;
 }
 
+std::string EpochStore::unusable(int64_t epoch, const Status& why) const {
+  return "checkpoint " + std::to_string(epoch) + " of " + name_ + " cannot be used: " + why.message();
+}
+
 Result<std::optional<EpochManifest>> EpochStore::newest_below(int64_t bound,
                                                               std::vector<std::string>& skipped) {
   WEIR_ASSIGN(const Listing found, listing());
@@ -184,8 +188,7 @@ Result<std::optional<EpochManifest>> EpochStore::newest_below(int64_t bound,
     }
     if (!is_damage(status)) return status;
     damaged_.insert(*epoch);
-    const std::string words =
-        "checkpoint " + std::to_string(*epoch) + " of " + name_ + " cannot be used: " + status.message();
+    const std::string words = unusable(*epoch, status);
     if (first_problem.empty()) first_problem = words;
     skipped.push_back(words);
   }
@@ -197,12 +200,13 @@ Result<std::optional<EpochManifest>> EpochStore::newest(std::vector<std::string>
   return newest_below(std::numeric_limits<int64_t>::max(), skipped);
 }
 
-Result<EpochManifest> EpochStore::older_than(int64_t epoch, std::vector<std::string>& skipped) {
+Result<EpochManifest> EpochStore::older_than(int64_t epoch, const Status& why,
+                                             std::vector<std::string>& skipped) {
   damaged_.insert(epoch);
+  skipped.push_back(unusable(epoch, why));
   WEIR_ASSIGN(std::optional<EpochManifest> older, newest_below(epoch, skipped));
   if (!older)
-    return Status::invalid("no checkpoint of " + name_ + " is whole: there is none before " +
-                           std::to_string(epoch));
+    return Status::invalid("no checkpoint of " + name_ + " is whole; the newest: " + unusable(epoch, why));
   return *std::move(older);
 }
 

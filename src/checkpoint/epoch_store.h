@@ -49,9 +49,9 @@ class EpochStore {
   // `skipped`, in words for the log. invalid: there are manifests, and none is whole, or the newest that can
   // be read is of a newer Weir: nothing may start from scratch then.
   Result<std::optional<EpochManifest>> newest(std::vector<std::string>& skipped);
-  // The newest whole one before `epoch`, which turned out to be damaged while it was read; prune counts that
-  // no longer. invalid: there is none.
-  Result<EpochManifest> older_than(int64_t epoch, std::vector<std::string>& skipped);
+  // The newest whole one before `epoch`, which turned out to be damaged while it was read (`why`, told to
+  // `skipped` too); prune counts that no longer. invalid: there is none.
+  Result<EpochManifest> older_than(int64_t epoch, const Status& why, std::vector<std::string>& skipped);
   // The number that no manifest has had yet, damaged ones included; 1 at first.
   Result<int64_t> next_epoch();
   // Checks the files too. not_found: no such epoch.
@@ -78,6 +78,7 @@ class EpochStore {
 
  private:
   struct Listing;
+  std::string unusable(int64_t epoch, const Status& why) const;
   Result<Listing> listing();
   Result<EpochManifest> read(int64_t epoch, bool& newer);
   Result<std::optional<EpochManifest>> newest_below(int64_t bound, std::vector<std::string>& skipped);

@@ -179,10 +179,13 @@ TEST_F(EpochStoreTest, DamageWithinAFileIsLeftToItsReader) {
   change_byte(state_file(2), 18);
   EXPECT_EQ(newest(skipped_), 2);
   EXPECT_TRUE(store_->check(*store_->manifest(2)).ok());
-  EXPECT_EQ(store_->check(*store_->manifest(2), true).code(), Code::invalid);
-  EXPECT_EQ(store_->older_than(2, skipped_)->epoch, 1);
-  EXPECT_TRUE(skipped_.empty());
-  EXPECT_EQ(store_->older_than(1, skipped_).status().code(), Code::invalid);
+  const Status why = store_->check(*store_->manifest(2), true);
+  EXPECT_EQ(why.code(), Code::invalid);
+  EXPECT_EQ(store_->older_than(2, why, skipped_)->epoch, 1);
+  ASSERT_EQ(skipped_.size(), 1u);
+  EXPECT_NE(skipped_[0].find("checkpoint 2 of 'lake' of pipeline 'orders' cannot be used: the state file"),
+            std::string::npos);
+  EXPECT_EQ(store_->older_than(1, why, skipped_).status().code(), Code::invalid);
   // Its number is not used again, and it does not count as one of those that are kept.
   EXPECT_EQ(*store_->next_epoch(), 3);
   write(3);

@@ -26,6 +26,20 @@ StartFacts facts_of(const PipelinePlan& plan, const SetPlan& set, const SetTable
   return facts;
 }
 
+// The newest whole epoch. One that a table holds already cannot be left out any more; of one that none holds
+// every byte is read before its handles are committed, as long as an older one can still be taken instead.
+Result<std::optional<EpochManifest>> find_whole(EpochStore& store, int64_t highest_table_epoch,
+                                                std::vector<std::string>& skipped) {
+  WEIR_ASSIGN(std::optional<EpochManifest> found, store.newest(skipped));
+  while (found && found->epoch > highest_table_epoch) {
+    Status whole = store.check(*found, true);
+    if (whole.ok()) break;
+    if (whole.code() != Code::invalid && whole.code() != Code::not_found) return whole;
+    WEIR_ASSIGN(found, store.older_than(found->epoch, whole, skipped));
+  }
+  return found;
+}
+
 }  // namespace
 
 std::string epoch_set_name(const SetPlan& set) { return set.sources[0]->table.name; }
@@ -55,25 +69,25 @@ Result<EpochStart> recover_epochs(const PipelinePlan& plan, const SetPlan& set, 
                                   EpochStore& store, const RunOptions& options) {
   StartFacts facts = facts_of(plan, set, tables);
   std::vector<std::string> skipped;
-  auto newest = store.newest(skipped);
+  auto found = find_whole(store, facts.highest_table_epoch, skipped);
   for (const std::string& words : skipped) {
     if (options.log) options.log(words);
   }
-  if (newest.status().code() == Code::invalid) {
+  if (found.status().code() == Code::invalid) {
     facts.manifests_all_damaged = true;
-  } else if (!newest.ok()) {
-    return newest.status().with_context("the checkpoints");
+  } else if (!found.ok()) {
+    return found.status().with_context("the checkpoints");
   }
   EpochStart start;
-  if (newest.ok() && newest->has_value()) {
-    start.manifest = *std::move(*newest);
+  if (found.ok() && found->has_value()) {
+    start.manifest = *std::move(*found);
     facts.has_manifest = true;
     facts.manifest_epoch = start.manifest->epoch;
     facts.same_plan = start.manifest->plan_hash == plan.hash();
   }
   const StartAction action = decide_start(facts);
   if (action == StartAction::refuse_damaged) {
-    return Status::invalid(start_words(action, facts, plan.spec.name) + ": " + newest.status().message());
+    return Status::invalid(start_words(action, facts, plan.spec.name) + ": " + found.status().message());
   }
   if (action != StartAction::fresh && action != StartAction::restore) {
     return Status::invalid(start_words(action, facts, plan.spec.name));

@@ -29,7 +29,8 @@ def read_result(server, database, result):
     columns = {"window_start": "toUnixTimestamp64Milli(window_start)", "total": "toString(total)"}
     names = RESULT_COLUMNS[result.kind]
     try:
-        found = server.rows(f"SELECT {', '.join(columns.get(name, name) for name in names)} FROM {database}.{result.name}"
+        selected = ", ".join(columns.get(name, name) for name in names)
+        found = server.rows(f"SELECT {selected} FROM {database}.{result.name}"
                             + (" FINAL" if result.kind == "groups" else ""))
     except ClickHouseError as error:
         if error.code not in _UNKNOWN:

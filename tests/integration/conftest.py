@@ -1,3 +1,5 @@
+import os
+import subprocess
 import time
 
 import pytest
@@ -54,3 +56,20 @@ def eventually():
             assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s} s: {reason}"
             time.sleep(0.05)
     return wait
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB. Tests run as root in CI; elsewhere sudo is needed."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    options = f"size=3m,uid={os.geteuid()}"
+    done = subprocess.run([*sudo, "mount", "-t", "tmpfs", "-o", options, "weir-test", str(folder)],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, f"cannot mount a small disk (root is needed): {done.stderr}"
+
+    def remount(options):
+        subprocess.run([*sudo, "mount", "-o", f"remount,{options}", str(folder)], check=True)
+    yield folder, remount
+    subprocess.run([*sudo, "umount", "-l", str(folder)], check=True)

@@ -1,10 +1,8 @@
 """The Delta lake, read back by others than Weir; and everything that can stand in a table's way."""
 
-import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 from decimal import Decimal
 
@@ -169,23 +167,6 @@ def test_lost_local_state_is_recovered_from_the_table(case, shared_nats):
     case.once(file)
     assert case.ids() == list(range(1, 61))
     assert len(case.error_rows()) == 1
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 3 MB. Tests run as root in CI; elsewhere sudo is needed."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    options = f"size=3m,uid={os.geteuid()}"
-    done = subprocess.run([*sudo, "mount", "-t", "tmpfs", "-o", options, "weir-test", str(folder)],
-                          capture_output=True, text=True)
-    assert done.returncode == 0, f"cannot mount a small disk (root is needed): {done.stderr}"
-
-    def remount(options):
-        subprocess.run([*sudo, "mount", "-o", f"remount,{options}", str(folder)], check=True)
-    yield folder, remount
-    subprocess.run([*sudo, "umount", "-l", str(folder)], check=True)
 
 
 def test_full_disk_stops_with_words_and_loses_nothing(case, small_disk):
