@@ -41,7 +41,7 @@ std::shared_ptr<arrow::RecordBatch> orders() {
 
 PlanRequest request(const std::string& query) {
   PlanRequest request;
-  request.tables.push_back({"orders", orders_schema(), {}, {}});
+  request.tables.push_back({.name = "orders", .schema = orders_schema()});
   request.query = query;
   return request;
 }
@@ -123,18 +123,10 @@ TEST(PlanQuery, AcceptsExpressions) {
   }
 }
 
-TEST(PlanQuery, RefusesWhatIsNotStateless) {
+TEST(PlanQuery, RefusesWhatNoOperatorDoes) {
   const std::pair<const char*, const char*> cases[] = {
-      {"SELECT COUNT(*) AS n FROM orders", "aggregate"},
-      {"SELECT customer, SUM(amount) AS s FROM orders GROUP BY customer", "GROUP BY"},
-      {"SELECT DISTINCT customer FROM orders", "DISTINCT"},
-      {"SELECT id FROM orders UNION SELECT id FROM orders", "UNION without ALL"},
       {"SELECT id FROM orders ORDER BY id", "ORDER BY"},
       {"SELECT id FROM orders LIMIT 3", "LIMIT"},
-      {"SELECT a.id FROM orders a JOIN orders b ON a.id = b.id", "join"},
-      {"SELECT a.id FROM orders a CROSS JOIN orders b", "join"},
-      {"SELECT a.id FROM orders a, orders b", "join"},
-      {"SELECT ROW_NUMBER() OVER (ORDER BY id) AS n FROM orders", "window"},
       {"SELECT id FROM orders WHERE id IN (SELECT id FROM orders)", "subquery"},
       {"SELECT (SELECT MAX(id) FROM orders) AS m FROM orders", "subquery"},
       {"SELECT id FROM orders WHERE EXISTS (SELECT 1 FROM orders)", "subquery"},
@@ -142,7 +134,7 @@ TEST(PlanQuery, RefusesWhatIsNotStateless) {
   for (const auto& [query, found] : cases) {
     const PlanError error = failed(query);
     EXPECT_TRUE(has(error.status.message(), found)) << query << ": " << error.status.message();
-    EXPECT_TRUE(has(error.status.message(), "which runs stateless SQL only")) << error.status.message();
+    EXPECT_TRUE(has(error.status.message(), "is not in this version, which runs")) << error.status.message();
   }
   EXPECT_TRUE(has(failed("SELECT 1 AS one").status.message(), "FROM is needed"));
   EXPECT_TRUE(has(failed("SELECT * FROM (VALUES (1), (2)) AS v(a)").status.message(), "VALUES"));
@@ -224,7 +216,7 @@ TEST(PlanQuery, SeveralLevelsOfUnnest) {
   PlanRequest nested = request("SELECT unnest(unnest(lists)) AS x, id FROM n");
   auto schema = arrow::schema(
       {arrow::field("id", arrow::int64()), arrow::field("lists", arrow::list(arrow::list(arrow::int64())))});
-  nested.tables.push_back({"n", schema, {}, {}});
+  nested.tables.push_back({.name = "n", .schema = schema});
   StreamPlan plan = planned(nested);
   ASSERT_EQ(plan.branches.size(), 1u);
   auto rows = rows_of(schema, {R"({"id":1,"lists":[[1,2],[3]]})", R"({"id":2,"lists":null})",
@@ -247,7 +239,7 @@ std::string zeros(int count) {
 struct FanOut {
   explicit FanOut(const std::string& query) {
     PlanRequest wanted = request(query);
-    wanted.tables.push_back({"n", schema, {}, {}});
+    wanted.tables.push_back({.name = "n", .schema = schema});
     plan = planned(wanted);
   }
   // Rows of `a` and `b` with this many elements.
@@ -335,7 +327,7 @@ TEST(PlanQuery, UnionAllGivesBranches) {
   PlanRequest both = request(
       "SELECT id, 'a' AS k FROM orders WHERE id < 2 UNION ALL SELECT x, 'b' FROM other "
       "UNION ALL SELECT id * 10, 'c' FROM orders WHERE id > 3");
-  both.tables.push_back({"other", arrow::schema({arrow::field("x", arrow::int32())}), {}, {}});
+  both.tables.push_back({.name = "other", .schema = arrow::schema({arrow::field("x", arrow::int32())})});
   StreamPlan plan = planned(both);
   ASSERT_EQ(plan.branches.size(), 3u);
   EXPECT_EQ(plan.branches[0].source, "orders");
@@ -374,7 +366,7 @@ TEST(PlanQuery, ErrorsNameTheViewOrComputedColumn) {
   EXPECT_EQ(error.view, "v");
   EXPECT_EQ(error.line, 2);
   EXPECT_EQ(error.column, 2);
-  bad.views = {{"v", "SELECT COUNT(*) AS n FROM orders"}};
+  bad.views = {{"v", "SELECT id FROM orders LIMIT 1"}};
   EXPECT_EQ(failed(bad).view, "v");
   bad.views.clear();
   bad.tables[0].computed = {{"c", "amont + 1"}};
@@ -415,7 +407,7 @@ TEST(PlanQuery, RequiredFieldsBelowNullRows) {
   fields.push_back(arrow::field("_weir_row", arrow::int32(), false));
   auto rows = arrow::RecordBatch::Make(arrow::schema(fields), 2, arrow::ArrayVector{v, a});
   PlanRequest request;
-  request.tables.push_back({"t", schema, {}, {}});
+  request.tables.push_back({.name = "t", .schema = schema});
   request.query = "SELECT v, v.a AS a, v.r.b AS b FROM t";
   StreamPlan plan = planned(request);
   auto result = plan.branches[0].fragment->eval(rows, 0);

@@ -222,7 +222,7 @@ class SpecBuilder {
   }
 
   void refuse(const std::string& query, const Location& location) {
-    std::optional<Diagnostic> refusal = refuse_stateful(query, location);
+    std::optional<Diagnostic> refusal = refuse_unsupported(query, location);
     if (refusal) diagnostics_.error(refusal->location, refusal->message);
   }
 

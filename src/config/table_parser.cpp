@@ -337,8 +337,6 @@ class TableParser {
     if (!column || !cursor_.expect_word("AS")) return false;
     if (!parse_expression(table_.watermark_expression, table_.watermark_location, false)) return false;
     table_.watermark_column = *column;
-    cursor_.diagnostics().warning(cursor_.location(word),
-                                  "WATERMARK has no effect yet: nothing stateful runs in this version");
     return true;
   }
 

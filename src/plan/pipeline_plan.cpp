@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "config/query_text.h"
+#include "plan/stateful_plan.h"
 
 namespace weir {
 namespace {
@@ -27,10 +28,12 @@ class Planner {
   }
 
   std::unique_ptr<PipelinePlan> run() {
+    for (const ViewSpec& view : plan_->spec.views) note_lookups(view.query);
+    for (const InsertSpec& insert : plan_->spec.inserts) note_lookups(insert.query);
     for (TableSpec& table : plan_->spec.tables) plan_table(table);
     if (diagnostics_.has_errors()) return nullptr;
     for (const ViewSpec& view : plan_->spec.views) {
-      if (auto refusal = refuse_stateful(view.query, view.query_location)) {
+      if (auto refusal = refuse_unsupported(view.query, view.query_location)) {
         diagnostics_.error(refusal->location, refusal->message);
       }
       request_.views.push_back({view.name, portable_query(view.query)});
@@ -48,7 +51,12 @@ class Planner {
   }
 
  private:
+  void note_lookups(const std::string& query) {
+    for (std::string& table : looked_up_tables(query)) looked_up_.insert(std::move(table));
+  }
+
   void plan_table(TableSpec& table) {
+    if (looked_up_.count(table.name) > 0) return plan_lookup(table);
     const SourceConnector* source = registry_.source(table.connector);
     const SinkConnector* sink = registry_.sink(table.connector);
     // Of a connector that is both (kafka), the table is what the INSERTs make of it.
@@ -108,8 +116,36 @@ class Planner {
       if (column.kind != ColumnKind::computed) continue;
       plan_expression(request, table.name, column.expression, column.expression_location);
     }
+    planned.changelog = source->changelog;
+    planned.time_column = table.watermark_column;
     request_.tables.push_back(std::move(planned));
     plan_->sources.push_back(std::move(source));
+  }
+
+  // A table that is read FOR SYSTEM_TIME AS OF: its columns are declared, its rows are no events.
+  void plan_lookup(const TableSpec& table) {
+    bridge::PlanTable planned;
+    planned.name = table.name;
+    planned.lookup = true;
+    arrow::FieldVector fields;
+    for (const ColumnSpec& column : table.columns) {
+      if (column.kind == ColumnKind::physical) {
+        fields.push_back(field_of(column));
+        continue;
+      }
+      diagnostics_.error(column.location, "column '" + column.name + "' of '" + table.name +
+                                              "' is not physical: a table that is looked up has its own "
+                                              "columns only");
+    }
+    if (fields.empty()) {
+      diagnostics_.error(table.location, "'" + table.name +
+                                             "' is looked up (FOR SYSTEM_TIME AS OF): declare its columns, "
+                                             "for instance (id BIGINT, name STRING)");
+    }
+    planned.schema = arrow::schema(fields);
+    if (auto lookup = make_lookup_plan(table, registry_, plan_->storage, diagnostics_))
+      plan_->lookups.push_back(std::move(lookup));
+    request_.tables.push_back(std::move(planned));
   }
 
   // The format, then every option of connector, format, registry, payload and error budget.
@@ -285,7 +321,7 @@ class Planner {
                                               sink_names() + ")");
       return;
     }
-    if (auto refusal = refuse_stateful(insert.query, insert.query_location)) {
+    if (auto refusal = refuse_unsupported(insert.query, insert.query_location)) {
       diagnostics_.error(refusal->location, refusal->message);
       return;
     }
@@ -313,6 +349,12 @@ class Planner {
       return;
     }
     planned->plan = std::move(*result.plan);
+    check_state(planned->plan, insert, plan_->spec.settings, diagnostics_);
+    for (const PlanNode& node : planned->plan.graph) {
+      if (node.kind != NodeKind::lookup_join) continue;
+      const bool known = std::count(planned->lookups.begin(), planned->lookups.end(), node.source) > 0;
+      if (!known) planned->lookups.push_back(node.source);
+    }
     if (sink->schema == nullptr && !adopt_schema(*sink, insert, planned->plan.schema)) return;
     if (listed.empty()) listed = sink->schema->field_names();
     for (const auto& field : sink->schema->fields()) {
@@ -420,6 +462,15 @@ class Planner {
 
   void refuse_changelogs() {
     for (const auto& insert : plan_->inserts) {
+      if (!insert->plan.graph.empty()) {
+        if (!insert->plan.changelog) continue;
+        if (insert->sink->connector->takes_changelog) {
+          insert->sink->changelog = true;
+        } else {
+          diagnostics_.error(insert->location, changelog_refusal(*insert));
+        }
+        continue;
+      }
       for (const auto& branch : insert->plan.branches) {
         const auto source =
             std::find_if(plan_->sources.begin(), plan_->sources.end(),
@@ -445,13 +496,15 @@ class Planner {
     const std::string what =
         "'" + sink.name + "' takes a changelog, and the connector '" + sink.connector->name + "' ";
     if (sink.primary_key.empty()) {
-      diagnostics_.error(sink.location, what +
-                                            "replaces rows by key: declare its columns and PRIMARY KEY (…) "
-                                            "NOT ENFORCED, of columns that tell the rows apart");
+      diagnostics_.error(sink.location, what + "replaces rows by key: declare its columns and PRIMARY KEY (" +
+                                            key_candidates(sink) +
+                                            ") NOT ENFORCED, of columns that tell the rows apart");
     }
     std::set<std::string> sources;
     for (const auto& insert : plan_->inserts) {
       if (insert->sink != &sink) continue;
+      if (!insert->plan.graph.empty()) sources.insert("INSERT " + insert->label);
+      if (!insert->plan.graph.empty()) continue;
       for (const auto& branch : insert->plan.branches) sources.insert(branch.source);
     }
     if (sources.size() < 2) return;
@@ -461,6 +514,18 @@ class Planner {
                                           "orders changes by their position in one source; it is written "
                                           "from " +
                                           names + ": give each a table of its own");
+  }
+
+  // The GROUP BY's keys among the sink's columns, as a proposal.
+  std::string key_candidates(const SinkPlan& sink) const {
+    std::string names;
+    for (const auto& insert : plan_->inserts) {
+      if (insert->sink != &sink || !names.empty()) continue;
+      for (const std::string& key : group_keys(insert->plan)) {
+        if (sink.schema->GetFieldIndex(key) >= 0) names += (names.empty() ? "" : ", ") + key;
+      }
+    }
+    return names.empty() ? "…" : names;
   }
 
   void drop_unread_sources() {
@@ -530,6 +595,7 @@ class Planner {
   std::unique_ptr<PipelinePlan> plan_;
   bridge::PlanRequest request_;  // tables and views; each INSERT adds its query
   std::map<std::string, int> inserts_into_;
+  std::set<std::string> looked_up_;  // tables that are read FOR SYSTEM_TIME AS OF
 };
 
 }  // namespace
@@ -550,6 +616,13 @@ std::chrono::milliseconds PipelinePlan::commit_interval(const SinkPlan& sink) co
     }
   }
   return spec.settings.duration("pipeline.commit-interval");
+}
+
+const LookupPlan* PipelinePlan::lookup(const std::string& name) const {
+  for (const auto& lookup : lookups) {
+    if (lookup->table.name == name) return lookup.get();
+  }
+  return nullptr;
 }
 
 int64_t PipelinePlan::hash() const {
@@ -581,6 +654,27 @@ int64_t PipelinePlan::hash() const {
     mix("insert " + insert.table + " " + insert.query);
     for (const std::string& column : insert.columns) mix(column);
   }
+  return static_cast<int64_t>(state & 0x7FFFFFFFFFFFFFFFULL);
+}
+
+int64_t PipelinePlan::stateful_hash(const SetPlan& set) const {
+  uint64_t state = 14695981039346656037ULL;  // FNV-1a, 64 bits
+  auto mix = [&](const std::string& text) {
+    for (unsigned char byte : text + '\n') state = (state ^ byte) * 1099511628211ULL;
+  };
+  for (const SourcePlan* source : set.sources) {
+    mix("source " + source->table.name + " " + source->table.watermark_column + " " +
+        source->table.watermark_expression);
+    for (const ColumnSpec& column : source->table.columns) {
+      mix(column.name + " " + column.type.text + " " + column.metadata_key + " " + column.expression);
+    }
+  }
+  for (const InsertPlan* insert : set.inserts) {
+    mix("insert " + insert->label + " " + insert->plan.schema->ToString());
+    mix(insert->plan.tree_json);
+    for (const PlanNode& node : insert->plan.graph) mix(node.detail + " " + node.schema->ToString());
+  }
+  mix(spec.settings.string("pipeline.allowed-lateness"));
   return static_cast<int64_t>(state & 0x7FFFFFFFFFFFFFFFULL);
 }
 

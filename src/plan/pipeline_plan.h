@@ -13,6 +13,7 @@
 #include "config/pipeline_spec.h"
 #include "plan/error_budget_plan.h"
 #include "plan/event_time_plan.h"
+#include "plan/lookup_plan.h"
 #include "plan/registry.h"
 
 namespace weir {
@@ -62,7 +63,8 @@ struct InsertPlan {
   std::string label;  // the sink's name, "#2" appended for a second INSERT into it, …
   SinkPlan* sink = nullptr;
   bridge::StreamPlan plan;
-  std::vector<int> column_of_sink;  // for each sink column the query's column, or -1: null
+  std::vector<int> column_of_sink;   // for each sink column the query's column, or -1: null
+  std::vector<std::string> lookups;  // the tables that it reads FOR SYSTEM_TIME AS OF, each once
   Location location;
 
   bool stateful() const { return !plan.graph.empty(); }
@@ -81,6 +83,7 @@ struct SetPlan {
 struct PipelinePlan {
   PipelineSpec spec;
   std::vector<std::unique_ptr<SourcePlan>> sources;  // only those that an INSERT reads
+  std::vector<std::unique_ptr<LookupPlan>> lookups;  // read FOR SYSTEM_TIME AS OF
   std::vector<std::unique_ptr<SinkPlan>> sinks;
   std::vector<std::unique_ptr<InsertPlan>> inserts;
   std::vector<SetPlan> sets;
@@ -92,9 +95,13 @@ struct PipelinePlan {
   // Equal for files that make the same rows and errors of the same events: columns, CHECKs, format options,
   // views and queries go in; names of servers, paths, intervals and comments do not. Never negative.
   int64_t hash() const;
+  // Equal for files whose stateful part of this set does the same: what the state of another query is told
+  // by. Never negative.
+  int64_t stateful_hash(const SetPlan& set) const;
   // Rises when a registry tells a later version of a schema that columns were derived from: the sum of them.
   int64_t schema_versions() const;
   const SourcePlan* source(const std::string& name) const;
+  const LookupPlan* lookup(const std::string& name) const;  // null: it is none
 };
 
 // Problems go to `diagnostics`; the plan is usable only when there is none.

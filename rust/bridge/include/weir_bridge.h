@@ -59,15 +59,18 @@ typedef struct WeirObjectWriter WeirObjectWriter;
 void weir_text_free(struct WeirText text);
 void weir_error_free(struct WeirError* error);
 
-// ---- planning: request {"tables": [{"name", "computed": [[name, sql]…], "order": […]}…], "views": [{"name",
+// ---- planning: request {"tables": [{"name", "computed": [[name, sql]…], "order": […], "time_column",
+// "changelog", "lookup"}…], "views": [{"name",
 // "query"}…],
 // "query", "target": bool}; one schema a table, then the target's.
 int32_t weir_plan(struct WeirSlice request, struct ArrowSchema* const* schemas, size_t schema_count, WeirPlan** plan,
                   struct WeirError* error);
 int32_t weir_plan_schema(const WeirPlan* plan, struct ArrowSchema* schema, struct WeirError* error);
-// {"sources": [one a branch], "deterministic": bool, "tree": {…}}
+// {"sources": [one a branch], "deterministic": bool, "tree": {…}, "nodes": null or [one a node of the graph]}; of a
+// graph "sources" has each scanned one once, and a node's "fragment" is the number of its fragment.
 int32_t weir_plan_describe(const WeirPlan* plan, struct WeirText* json, struct WeirError* error);
-// Each branch's fragment may be taken once.
+int32_t weir_plan_node_schema(const WeirPlan* plan, size_t node, struct ArrowSchema* schema, struct WeirError* error);
+// Each fragment (of a branch, or of the graph) may be taken once.
 int32_t weir_plan_take_fragment(WeirPlan* plan, size_t branch, WeirFragment** fragment, struct WeirError* error);
 void weir_plan_free(WeirPlan* plan);
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, NullArray, RecordBatch, RecordBatchOptions,
+    TimestampMillisecondArray, UInt32Array,
+};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{cast_with_options, concat_batches, filter_record_batch, take, CastOptions};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef, TimestampMicrosecondType};
 use datafusion::common::{exec_err, NullHandling, Result as DfResult, UnnestOptions};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::TaskContext;
@@ -15,7 +18,9 @@ use futures::TryStreamExt;
 
 use crate::error::{eval_error, BridgeError, Outcome};
 use crate::fanout::FanOut;
+use crate::flink_functions::utc_micros;
 use crate::functions::set_now_us;
+use crate::window_tvf::WindowShape;
 
 pub enum Step {
     Select(Vec<usize>),
@@ -33,6 +38,14 @@ pub enum Step {
         options: UnnestOptions,
         schema: SchemaRef,
     },
+    /// Each row once for every window that its time is in, with start, end and time of the window.
+    Windows {
+        shape: WindowShape,
+        time: usize,
+        schema: SchemaRef,
+    },
+    /// Three columns of nothing, where a window's columns are that nobody reads.
+    PlaceHolders(SchemaRef),
 }
 
 pub struct Fragment {
@@ -133,6 +146,19 @@ impl Step {
                 options,
                 schema,
             } => unnest_any(batch, lists, structs, options, schema),
+            Step::Windows {
+                shape,
+                time,
+                schema,
+            } => windows(&batch, shape, *time, schema),
+            Step::PlaceHolders(schema) => {
+                let rows = batch.num_rows();
+                let mut columns = batch.columns().to_vec();
+                let row = columns.pop();
+                columns.extend((0..3).map(|_| Arc::new(NullArray::new(rows)) as ArrayRef));
+                columns.extend(row);
+                make(schema, columns, rows)
+            }
         }
     }
 }
@@ -212,6 +238,49 @@ fn unnest_list(
             take(input, &rows, None)?
         });
     }
+    make(schema, columns, count)
+}
+
+fn windows(
+    batch: &RecordBatch,
+    shape: &WindowShape,
+    time: usize,
+    schema: &SchemaRef,
+) -> DfResult<RecordBatch> {
+    let times = utc_micros(batch.column(time))?;
+    let times = times.as_primitive::<TimestampMicrosecondType>();
+    if times.null_count() > 0 {
+        return exec_err!(
+            "the time attribute '{}' is NULL",
+            batch.schema().field(time).name()
+        );
+    }
+    let mut rows: Vec<u32> = Vec::with_capacity(batch.num_rows());
+    let mut starts: Vec<i64> = Vec::with_capacity(batch.num_rows());
+    let mut ends: Vec<i64> = Vec::with_capacity(batch.num_rows());
+    for (row, at) in times.values().iter().enumerate() {
+        shape.windows_of(*at, |start, end| {
+            rows.push(row as u32);
+            starts.push(start.div_euclid(1000));
+            ends.push(end.div_euclid(1000));
+        });
+    }
+    let count = rows.len();
+    let same = count == batch.num_rows();
+    let rows = UInt32Array::from(rows);
+    let mut columns = Vec::with_capacity(batch.num_columns() + 3);
+    for input in batch.columns() {
+        columns.push(match same {
+            true => input.clone(),
+            false => take(input, &rows, None)?,
+        });
+    }
+    let row = columns.pop();
+    let last: Vec<i64> = ends.iter().map(|end| end - 1).collect();
+    for edge in [starts, ends, last] {
+        columns.push(Arc::new(TimestampMillisecondArray::from(edge)) as ArrayRef);
+    }
+    columns.extend(row);
     make(schema, columns, count)
 }
 

@@ -22,6 +22,8 @@ pub fn set_now_us(now_us: i64) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Instant,
+    /// TIMESTAMP_LTZ(3), as Flink's PROCTIME().
+    Processing,
     Local,
     Date,
     Time,
@@ -48,6 +50,7 @@ impl ScalarUDFImpl for Clock {
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(match self.kind {
             Kind::Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Kind::Processing => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
             Kind::Local => DataType::Timestamp(TimeUnit::Microsecond, None),
             Kind::Date => DataType::Date32,
             Kind::Time => DataType::Time64(TimeUnit::Microsecond),
@@ -58,6 +61,9 @@ impl ScalarUDFImpl for Clock {
         let now = NOW_US.get();
         Ok(ColumnarValue::Scalar(match self.kind {
             Kind::Instant => ScalarValue::TimestampMicrosecond(Some(now), Some("UTC".into())),
+            Kind::Processing => {
+                ScalarValue::TimestampMillisecond(Some(now.div_euclid(1000)), Some("UTC".into()))
+            }
             Kind::Local => ScalarValue::TimestampMicrosecond(Some(now), None),
             Kind::Date => ScalarValue::Date32(Some(now.div_euclid(DAY_US) as i32)),
             Kind::Time => ScalarValue::Time64Microsecond(Some(now.rem_euclid(DAY_US))),
@@ -67,7 +73,8 @@ impl ScalarUDFImpl for Clock {
 
 /// CURRENT_TIMESTAMP(3) has a precision, which changes nothing here.
 pub fn clock_functions() -> Vec<Arc<ScalarUDF>> {
-    let table: [(&'static str, &[&str], Kind); 5] = [
+    let table: [(&'static str, &[&str], Kind); 6] = [
+        ("proctime", &[], Kind::Processing),
         ("now", &["current_timestamp"], Kind::Instant),
         ("localtimestamp", &[], Kind::Local),
         ("current_date", &["today"], Kind::Date),

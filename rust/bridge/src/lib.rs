@@ -3,16 +3,26 @@
 // What a caller must keep is said once, in the header that callers read; not again at each export.
 #![allow(clippy::missing_safety_doc)]
 
+mod aggregate;
+mod chain;
 mod delta;
 mod error;
 mod fanout;
+mod flink_functions;
 mod fragment;
 mod functions;
+mod graph;
+mod join;
+mod join_kind;
+mod lookup;
 mod objects;
 mod plan;
 mod query;
+mod times;
+mod tree;
 mod unnest;
 mod widen;
+mod window_tvf;
 
 use std::any::Any;
 use std::cell::Cell;
@@ -336,9 +346,25 @@ pub unsafe extern "C" fn weir_plan_describe(
         let plan = &handle(plan, "plan")?.plan;
         let described = serde_json::json!({
             "sources": plan.sources, "deterministic": plan.deterministic, "tree": plan.tree,
+            "nodes": plan.graph,
         });
         *out(json)? = WeirText::new(described.to_string().into_bytes());
         Ok(())
+    })
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn weir_plan_node_schema(
+    plan: *const WeirPlan,
+    node: usize,
+    schema: *mut FFI_ArrowSchema,
+    error: *mut WeirError,
+) -> i32 {
+    guard(error, || {
+        let nodes = handle(plan, "plan")?.plan.graph.as_deref();
+        let node = nodes.unwrap_or_default().get(node);
+        let node = node.ok_or_else(|| BridgeError::internal("no such node"))?;
+        give_schema(&node.schema, schema)
     })
 }
 
@@ -355,7 +381,7 @@ pub unsafe extern "C" fn weir_plan_take_fragment(
             .get_mut(branch)
             .and_then(Option::take);
         let taken = taken
-            .ok_or_else(|| BridgeError::internal("no such branch, or it was taken already"))?;
+            .ok_or_else(|| BridgeError::internal("no such fragment, or it was taken already"))?;
         *out(fragment)? = Box::into_raw(Box::new(taken));
         Ok(())
     })

@@ -1,31 +1,41 @@
-//! SQL text -> branches of stateless steps, each compiled once.
+//! SQL text -> branches of stateless steps, or a graph of stateful nodes, each fragment compiled once.
 
-use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{plan_err, DFSchema, DFSchemaRef, Result as DfResult, TableReference};
+use datafusion::common::{plan_err, DFSchema, Result as DfResult, TableReference};
 use datafusion::datasource::{provider_as_source, TableProvider, TableType, ViewTable};
-use datafusion::execution::SessionState;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{
-    Expr, LogicalPlan, LogicalPlanBuilder, TableScan, Unnest, Volatility,
+    Expr, Extension, LogicalPlan, LogicalPlanBuilder, Unnest, Volatility,
 };
+use datafusion::optimizer::Optimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use datafusion::sql::sqlparser::ast::{
+    visit_expressions_mut, Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectName, Query, Statement as SqlStatement, Value,
+};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use serde::Deserialize;
-use serde_json::json;
 
+use crate::chain::{with_row, Base, Work};
 use crate::error::{find_identifier, planning_error, with_known_tables, BridgeError, Outcome};
+use crate::flink_functions::flink_functions;
 use crate::fragment::{Fragment, Step};
 use crate::functions::clock_functions;
+use crate::graph::{Builder, Inputs, Node, Rel};
+use crate::lookup::{wrong_moment, Lookup, LookupPlanner};
+use crate::times::EventTimeMark;
+use crate::tree::{graph_tree, tree};
 use crate::unnest::{name_dot_fields, nest_unnest_joins, UnnestPlanner};
 use crate::widen::{signed, sql_type, widens};
+use crate::window_tvf::{wrap_table_arguments, WindowPlanner, WindowTvf};
 
 pub const ROW: &str = "_weir_row";
 
@@ -42,6 +52,12 @@ struct Table {
     name: String,
     computed: Vec<(String, String)>,
     order: Vec<String>,
+    #[serde(default)]
+    time_column: String,
+    #[serde(default)]
+    changelog: bool,
+    #[serde(default)]
+    lookup: bool,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +68,10 @@ struct View {
 
 pub struct Plan {
     pub schema: SchemaRef,
+    /// Of a stateless plan one a branch; of a graph each that it scans, once.
     pub sources: Vec<String>,
+    /// None: stateless.
+    pub graph: Option<Vec<Node>>,
     pub tree: serde_json::Value,
     pub deterministic: bool,
     fragments: Vec<Fragment>,
@@ -95,12 +114,16 @@ fn session() -> SessionContext {
         options.sql_parser.map_string_types_to_utf8view = false;
         options.sql_parser.collect_spans = true;
         options.execution.time_zone = Some("UTC".into());
+        // Flink's: NULLs are the lowest values.
+        options.sql_parser.default_null_ordering = "nulls_min".into();
     }
     let context = SessionContext::new_with_config(config);
-    for function in clock_functions() {
+    for function in clock_functions().into_iter().chain(flink_functions()) {
         context.register_udf(function.as_ref().clone());
     }
     let _ = context.register_relation_planner(Arc::new(UnnestPlanner::default()));
+    let _ = context.register_relation_planner(Arc::new(WindowPlanner));
+    let _ = context.register_relation_planner(Arc::new(LookupPlanner));
     context
 }
 
@@ -120,11 +143,110 @@ pub fn plan(request: Request, mut schemas: Vec<SchemaRef>) -> Outcome<Plan> {
     if schemas.len() != request.tables.len() {
         return Err(BridgeError::internal("one schema is needed for each table"));
     }
+    let timed = request.tables.iter().any(|t| !t.time_column.is_empty());
+    let (mut context, mut logical) = logical_plan(&request, &schemas, timed)?;
+    let stateful = is_stateful(&logical);
+    if timed && !stateful {
+        // Marks of event time would stand in the optimizer's way.
+        (context, logical) = logical_plan(&request, &schemas, false)?;
+    }
+    let to_error = |e| planning_error(e, &request.query);
+    let state = match stateful {
+        true => streaming_state(&context),
+        false => context.state(),
+    };
+    let optimized = state.optimize(&logical).map_err(to_error)?;
+    refuse(&optimized, &request.query)?;
+    let tables = request.tables.iter();
+    let inputs = Inputs {
+        schemas: tables
+            .clone()
+            .zip(&schemas)
+            .map(|(table, schema)| (table.name.clone(), schema.clone()))
+            .collect(),
+        changelogs: tables
+            .filter(|t| t.changelog)
+            .map(|t| t.name.clone())
+            .collect(),
+    };
+    let mut builder = Builder::new(&state, &inputs, &request.query);
+    let rel = builder.build(&optimized).map_err(to_error)?;
+    let schema = output_schema(optimized.schema(), target.as_ref(), &request.query)?;
+    let deterministic = is_deterministic(&optimized).map_err(to_error)?;
+    let mut plan = Plan {
+        schema: schema.clone(),
+        sources: vec![],
+        graph: None,
+        tree: serde_json::Value::Null,
+        deterministic,
+        fragments: vec![],
+    };
+    if builder.nodes.is_empty() {
+        plan.tree = tree(&optimized);
+        for chain in &rel.chains {
+            let Base::Source(source) = &chain.base else {
+                return Err(BridgeError::internal("a branch without a source"));
+            };
+            let steps = chain.compile(&state, None).map_err(to_error)?;
+            let input = with_row(&inputs.schemas[source]);
+            plan.fragments
+                .push(Fragment::new(input, steps, with_row(&schema)));
+            plan.sources.push(source.clone());
+        }
+        return Ok(plan);
+    }
+    finish_graph(builder, rel, &mut plan).map_err(to_error)?;
+    Ok(plan)
+}
+
+/// The query's columns as the last node gives them.
+fn finish_graph(mut builder: Builder, rel: Rel, plan: &mut Plan) -> DfResult<()> {
+    let fields: Vec<Field> = plan
+        .schema
+        .fields()
+        .iter()
+        .map(|f| f.as_ref().clone().with_nullable(true))
+        .collect();
+    let output: SchemaRef = Arc::new(Schema::new(fields));
+    let last = builder.nodes.len() - 1;
+    let mut as_it_is = false;
+    if let [chain] = rel.chains.as_slice() {
+        let given = builder.nodes[last].schema.fields();
+        let types = given.iter().map(|f| f.data_type());
+        as_it_is = chain.base == Base::Node(last)
+            && chain.picks() == Some((0..given.len()).collect())
+            && types.eq(output.fields().iter().map(|f| f.data_type()));
+    }
+    if as_it_is {
+        builder.nodes[last].schema = output.clone();
+    } else {
+        let mut rel = rel;
+        let columns = (0..rel.schema.fields().len()).collect();
+        let schema = rel.schema.clone();
+        rel.push(Work::Select(columns, schema));
+        builder.materialize(rel, output.clone(), None)?;
+    }
+    plan.schema = output;
+    for node in &builder.nodes {
+        if node.kind == "scan" && !plan.sources.contains(&node.source) {
+            plan.sources.push(node.source.clone());
+        }
+    }
+    plan.tree = graph_tree(&builder.nodes);
+    plan.fragments = builder.fragments;
+    plan.graph = Some(builder.nodes);
+    Ok(())
+}
+
+/// The query over its tables and views. `marked`: columns of event time are told apart.
+fn logical_plan(
+    request: &Request,
+    schemas: &[SchemaRef],
+    marked: bool,
+) -> Outcome<(SessionContext, LogicalPlan)> {
     let context = session();
-    let mut inputs = HashMap::new();
-    for (table, schema) in request.tables.iter().zip(&schemas) {
-        register_table(&context, table, schema)?;
-        inputs.insert(table.name.clone(), schema.clone());
+    for (table, schema) in request.tables.iter().zip(schemas) {
+        register_table(&context, table, schema, marked)?;
     }
     let known: Vec<&str> = request
         .tables
@@ -145,33 +267,74 @@ pub fn plan(request: Request, mut schemas: Vec<SchemaRef>) -> Outcome<Plan> {
     }
     let logical = plan_text(&context, &request.query)
         .map_err(|failure| with_known_tables(failure, &known))?;
-    let state = context.state();
-    let to_error = |e| planning_error(e, &request.query);
-    let optimized = state.optimize(&logical).map_err(to_error)?;
-    refuse(&optimized, &request.query)?;
-    let branches = compile(&state, &optimized, &inputs).map_err(to_error)?;
-    let schema = output_schema(optimized.schema(), target.as_ref(), &request.query)?;
-    let mut plan = Plan {
-        schema: schema.clone(),
-        sources: vec![],
-        tree: tree(&optimized),
-        deterministic: is_deterministic(&optimized).map_err(to_error)?,
-        fragments: vec![],
-    };
-    for branch in branches {
-        let input = &inputs[&branch.source];
-        plan.fragments.push(Fragment::new(
-            with_row(input),
-            branch.steps,
-            with_row(&schema),
-        ));
-        plan.sources.push(branch.source);
+    refuse_unread_lookups(&logical, request)?;
+    Ok((context, logical))
+}
+
+fn is_stateful(plan: &LogicalPlan) -> bool {
+    let mut stateful = false;
+    let walked = plan.apply(|node| {
+        stateful |= matches!(
+            node,
+            LogicalPlan::Aggregate(_)
+                | LogicalPlan::Join(_)
+                | LogicalPlan::Window(_)
+                | LogicalPlan::Distinct(_)
+        ) || WindowTvf::of(node).is_some()
+            || Lookup::of(node).is_some();
+        Ok(TreeNodeRecursion::Continue)
+    });
+    stateful || walked.is_err()
+}
+
+/// A table that is looked up is read by nothing else: its rows are not events.
+fn refuse_unread_lookups(plan: &LogicalPlan, request: &Request) -> Outcome<()> {
+    fn scanned(plan: &LogicalPlan, found: &mut Vec<String>) {
+        if Lookup::of(plan).is_some() {
+            return;
+        }
+        if let LogicalPlan::TableScan(scan) = plan {
+            found.push(scan.table_name.table().to_string());
+        }
+        for input in plan.inputs() {
+            scanned(input, found);
+        }
     }
-    Ok(plan)
+    let mut found = Vec::new();
+    scanned(plan, &mut found);
+    for table in request.tables.iter().filter(|t| t.lookup) {
+        if found.contains(&table.name) {
+            let mut failure = BridgeError::invalid(format!(
+                "'{}' is a table to look up, no stream: JOIN {} FOR SYSTEM_TIME AS OF t.proctime AS d ON …",
+                table.name, table.name
+            ));
+            (failure.line, failure.column) =
+                find_identifier(&request.query, &table.name).unwrap_or((0, 0));
+            return Err(failure);
+        }
+    }
+    Ok(())
+}
+
+/// Without the rules that make two aggregates of one.
+fn streaming_state(context: &SessionContext) -> SessionState {
+    let rules = Optimizer::new().rules;
+    let kept = rules
+        .into_iter()
+        .filter(|rule| rule.name() != "single_distinct_aggregation_to_group_by")
+        .collect();
+    SessionStateBuilder::new_from_existing(context.state())
+        .with_optimizer_rules(kept)
+        .build()
 }
 
 /// A table is a scan of its physical columns, and over it a projection to its declared ones.
-fn register_table(context: &SessionContext, table: &Table, schema: &SchemaRef) -> Outcome<()> {
+fn register_table(
+    context: &SessionContext,
+    table: &Table,
+    schema: &SchemaRef,
+    marked: bool,
+) -> Outcome<()> {
     let provider: Arc<dyn TableProvider> = Arc::new(StreamTable(schema.clone()));
     let names: Vec<String> = if table.order.is_empty() {
         schema.fields().iter().map(|f| f.name().clone()).collect()
@@ -184,7 +347,8 @@ fn register_table(context: &SessionContext, table: &Table, schema: &SchemaRef) -
             .iter()
             .zip(schema.fields())
             .all(|(n, f)| n == f.name());
-    let provider = if table.computed.is_empty() && as_is {
+    let marked = marked && !table.time_column.is_empty() && !table.lookup;
+    let provider = if table.computed.is_empty() && as_is && !marked {
         provider
     } else {
         let state = context.state();
@@ -216,12 +380,33 @@ fn register_table(context: &SessionContext, table: &Table, schema: &SchemaRef) -
             failure.message = format!("table '{}': {}", table.name, failure.message);
             failure
         })?;
+        let view = match marked {
+            true => mark_event_time(view, &table.time_column),
+            false => view,
+        };
         Arc::new(ViewTable::new(view, None))
     };
     context
         .register_table(reference, provider)
         .map_err(|e| planning_error(e, ""))?;
     Ok(())
+}
+
+fn mark_event_time(view: LogicalPlan, column: &str) -> LogicalPlan {
+    let found = view
+        .schema()
+        .columns()
+        .into_iter()
+        .find(|c| c.name == column);
+    let Some(column) = found else {
+        return view;
+    };
+    LogicalPlan::Extension(Extension {
+        node: Arc::new(EventTimeMark {
+            input: Arc::new(view),
+            column: Expr::Column(column),
+        }),
+    })
 }
 
 fn computed_column(state: &SessionState, schema: &DFSchema, text: &str) -> Outcome<Expr> {
@@ -236,7 +421,7 @@ fn computed_column(state: &SessionState, schema: &DFSchema, text: &str) -> Outco
     let expression = state
         .create_logical_expr_from_sql_expr(parsed, schema)
         .map_err(to_error)?;
-    refuse_expressions(std::slice::from_ref(&expression), text)?;
+    refuse_expressions(std::slice::from_ref(&expression), text, false)?;
     // Types are checked here, where the column's name is known.
     use datafusion::logical_expr::ExprSchemable;
     expression
@@ -261,6 +446,8 @@ fn plan_text(context: &SessionContext, text: &str) -> Outcome<LogicalPlan> {
         Statement::Statement(inner) => match inner.as_mut() {
             SqlStatement::Query(query) => {
                 name_dot_fields(query.as_mut());
+                rename_calls(query.as_mut());
+                wrap_table_arguments(query.as_mut());
                 nest_unnest_joins(query);
             }
             _ => return Err(BridgeError::invalid("a SELECT is expected here")),
@@ -272,20 +459,47 @@ fn plan_text(context: &SessionContext, text: &str) -> Outcome<LogicalPlan> {
         .block_on(state.statement_to_plan(statement))
         .map_err(to_error)?;
     refuse(&logical, text)?;
+    if let Some((words, token)) = wrong_moment(&logical) {
+        let mut failure = BridgeError::invalid(words);
+        (failure.line, failure.column) = find_identifier(text, &token).unwrap_or((0, 0));
+        return Err(failure);
+    }
     Ok(logical)
+}
+
+/// LISTAGG(x [, separator]) is DataFusion's string_agg.
+fn rename_calls(query: &mut Query) {
+    let _ = visit_expressions_mut(query, |expression| {
+        if let SqlExpr::Function(call) = expression {
+            if call.name.to_string().eq_ignore_ascii_case("LISTAGG") {
+                call.name = ObjectName::from(vec![Ident::new("string_agg")]);
+                if let FunctionArguments::List(list) = &mut call.args {
+                    if list.args.len() == 1 {
+                        let comma = Value::SingleQuotedString(",".into());
+                        let comma = SqlExpr::Value(comma.into());
+                        list.args
+                            .push(FunctionArg::Unnamed(FunctionArgExpr::Expr(comma)));
+                    }
+                }
+            }
+        }
+        ControlFlow::<()>::Continue(())
+    });
 }
 
 // ---- what is refused
 
 const LATER: &str =
-    "is not in this version, which runs stateless SQL only: SELECT, WHERE, UNNEST, UNION ALL";
+    "is not in this version, which runs SELECT, WHERE, UNNEST, UNION ALL, GROUP BY, windows \
+                     (TUMBLE, HOP, CUMULATE, SESSION), inner joins and lookups";
 
 fn refuse(plan: &LogicalPlan, text: &str) -> Outcome<()> {
     let mut refusal = None;
     let walked = plan.apply(|node| {
         refusal = refusal_of(node);
+        let has_calls = matches!(node, LogicalPlan::Aggregate(_) | LogicalPlan::Window(_));
         if refusal.is_none() {
-            if let Err(failure) = refuse_expressions(&node.expressions(), text) {
+            if let Err(failure) = refuse_expressions(&node.expressions(), text, has_calls) {
                 refusal = Some((failure.message, ""));
             }
         }
@@ -316,6 +530,11 @@ fn refusal_of(node: &LogicalPlan) -> Option<(String, &'static str)> {
         | LogicalPlan::Filter(_)
         | LogicalPlan::Unnest(_)
         | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Aggregate(_)
+        | LogicalPlan::Join(_)
+        | LogicalPlan::Window(_)
+        | LogicalPlan::Distinct(_)
+        | LogicalPlan::Extension(_)
         | LogicalPlan::Union(_) => None,
         LogicalPlan::TableScan(scan) if scan.fetch.is_some() => later("LIMIT", "LIMIT"),
         LogicalPlan::TableScan(_) => None,
@@ -324,13 +543,6 @@ fn refusal_of(node: &LogicalPlan) -> Option<(String, &'static str)> {
             "the query reads no table: a FROM is needed".into(),
             "SELECT",
         )),
-        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => {
-            later("an aggregate function", "")
-        }
-        LogicalPlan::Aggregate(_) => later("GROUP BY", "GROUP"),
-        LogicalPlan::Distinct(_) => later("DISTINCT (or UNION without ALL)", "DISTINCT"),
-        LogicalPlan::Join(_) => later("a join", "JOIN"),
-        LogicalPlan::Window(_) => later("a window function (OVER)", "OVER"),
         LogicalPlan::Sort(_) => later("ORDER BY", "ORDER"),
         LogicalPlan::Limit(_) => later("LIMIT", "LIMIT"),
         LogicalPlan::Subquery(_) => later("a subquery within an expression", ""),
@@ -346,7 +558,8 @@ fn refusal_of(node: &LogicalPlan) -> Option<(String, &'static str)> {
     }
 }
 
-fn refuse_expressions(expressions: &[Expr], text: &str) -> Outcome<()> {
+/// `calls`: aggregate and window functions have their place here.
+fn refuse_expressions(expressions: &[Expr], text: &str, calls: bool) -> Outcome<()> {
     let mut found = None;
     for expression in expressions {
         expression
@@ -356,8 +569,8 @@ fn refuse_expressions(expressions: &[Expr], text: &str) -> Outcome<()> {
                     | Expr::Exists(_)
                     | Expr::InSubquery(_)
                     | Expr::SetComparison(_) => Some("a subquery within an expression"),
-                    Expr::AggregateFunction(_) => Some("an aggregate function"),
-                    Expr::WindowFunction(_) => Some("a window function (OVER)"),
+                    Expr::AggregateFunction(_) if !calls => Some("an aggregate function"),
+                    Expr::WindowFunction(_) if !calls => Some("a window function (OVER)"),
                     _ => None,
                 };
                 Ok(if found.is_some() {
@@ -390,124 +603,26 @@ fn is_deterministic(plan: &LogicalPlan) -> DfResult<bool> {
     Ok(deterministic)
 }
 
-// ---- compilation
+// ---- unnest
 
-struct Branch {
-    source: String,
-    steps: Vec<Step>,
-    /// Of the batch after the last step: the node's columns, then ROW.
-    schema: DFSchemaRef,
-}
-
-fn compile(
-    state: &SessionState,
-    plan: &LogicalPlan,
-    inputs: &HashMap<String, SchemaRef>,
-) -> DfResult<Vec<Branch>> {
-    match plan {
-        LogicalPlan::TableScan(scan) => compile_scan(scan, inputs),
-        LogicalPlan::EmptyRelation(_) => Ok(vec![]),
-        LogicalPlan::Union(union) => {
-            let schema = df_with_row(&union.schema)?;
-            let mut branches = Vec::new();
-            for input in &union.inputs {
-                branches.extend(compile(state, input, inputs)?);
-            }
-            for branch in &mut branches {
-                branch.schema = schema.clone();
-            }
-            Ok(branches)
-        }
-        LogicalPlan::SubqueryAlias(alias) => {
-            let schema = df_with_row(&alias.schema)?;
-            let mut branches = compile(state, &alias.input, inputs)?;
-            for branch in &mut branches {
-                branch.schema = schema.clone();
-            }
-            Ok(branches)
-        }
-        LogicalPlan::Filter(filter) => {
-            let mut branches = compile(state, &filter.input, inputs)?;
-            for branch in &mut branches {
-                let predicate =
-                    state.create_physical_expr(filter.predicate.clone(), &branch.schema)?;
-                branch.steps.push(Step::Filter(predicate));
-            }
-            Ok(branches)
-        }
-        LogicalPlan::Projection(projection) => {
-            let schema = df_with_row(&projection.schema)?;
-            let mut branches = compile(state, &projection.input, inputs)?;
-            for branch in &mut branches {
-                let mut expressions = Vec::new();
-                for expression in &projection.expr {
-                    expressions
-                        .push(state.create_physical_expr(expression.clone(), &branch.schema)?);
-                }
-                let row = Expr::Column(datafusion::common::Column::new_unqualified(ROW));
-                expressions.push(state.create_physical_expr(row, &branch.schema)?);
-                let before = branch.schema.as_arrow();
-                let mut fields = Vec::new();
-                for (expression, field) in expressions.iter().zip(schema.fields()) {
-                    fields.push(Field::new(
-                        field.name(),
-                        expression.data_type(before)?,
-                        true,
-                    ));
-                }
-                branch
-                    .steps
-                    .push(Step::Project(expressions, Arc::new(Schema::new(fields))));
-                branch.schema = schema.clone();
-            }
-            Ok(branches)
-        }
-        LogicalPlan::Unnest(unnest) => {
-            let schema = df_with_row(&unnest.schema)?;
-            let mut branches = compile(state, &unnest.input, inputs)?;
-            for branch in &mut branches {
-                branch
-                    .steps
-                    .push(unnest_step(unnest, &branch.schema, &schema));
-                branch.schema = schema.clone();
-            }
-            Ok(branches)
-        }
-        other => plan_err!("{} is not supported in a pipeline's query", other.display()),
-    }
-}
-
-fn compile_scan(scan: &TableScan, inputs: &HashMap<String, SchemaRef>) -> DfResult<Vec<Branch>> {
-    let source = scan.table_name.table().to_string();
-    let Some(input) = inputs.get(&source) else {
-        return plan_err!("there is no source '{source}'");
-    };
-    if !scan.filters.is_empty() {
-        return plan_err!("a filter was pushed into the scan of '{source}'");
-    }
-    let schema = df_with_row(&scan.projected_schema)?;
-    let mut steps = Vec::new();
-    if let Some(projection) = &scan.projection {
-        let mut indices = projection.clone();
-        indices.push(input.fields().len());
-        steps.push(Step::Select(indices));
-    }
-    Ok(vec![Branch {
-        source,
-        steps,
-        schema,
-    }])
-}
-
-fn unnest_step(unnest: &Unnest, before: &DFSchema, after: &DFSchema) -> Step {
-    let loose = |schema: &DFSchema| {
-        let fields: Vec<_> = schema
-            .fields()
-            .iter()
-            .map(|f| f.as_ref().clone().with_nullable(true))
-            .collect();
-        Arc::new(Schema::new(fields))
-    };
+pub fn unnest_step(
+    unnest: &Unnest,
+    before: &DFSchema,
+    after: &DFSchema,
+    physical: &[DataType],
+) -> Step {
+    let mut kinds = unnested_types(unnest, physical);
+    kinds.push(DataType::Int32);
+    let fields: Vec<_> = after
+        .fields()
+        .iter()
+        .zip(kinds)
+        .map(|(f, kind)| {
+            let field = f.as_ref().clone().with_nullable(true);
+            field.with_data_type(kind)
+        })
+        .collect();
+    let schema = Arc::new(Schema::new(fields));
     if let ([(column, list)], []) = (
         unnest.list_type_columns.as_slice(),
         unnest.struct_type_columns.as_slice(),
@@ -516,7 +631,7 @@ fn unnest_step(unnest: &Unnest, before: &DFSchema, after: &DFSchema) -> Step {
             return Step::UnnestList {
                 column: *column,
                 null_handling: unnest.options.null_handling,
-                schema: loose(after),
+                schema,
             };
         }
     }
@@ -528,26 +643,25 @@ fn unnest_step(unnest: &Unnest, before: &DFSchema, after: &DFSchema) -> Step {
             .collect(),
         structs: unnest.struct_type_columns.clone(),
         options: unnest.options.clone(),
-        schema: loose(after),
+        schema,
     }
 }
 
-fn df_with_row(schema: &DFSchema) -> DfResult<DFSchemaRef> {
-    let mut fields: Vec<(Option<TableReference>, FieldRef)> = schema
+/// Types of the columns after it: those that are not unnested as they lie.
+pub fn unnested_types(unnest: &Unnest, physical: &[DataType]) -> Vec<DataType> {
+    let unnested = |column: &usize| {
+        unnest.list_type_columns.iter().any(|(c, _)| c == column)
+            || unnest.struct_type_columns.contains(column)
+    };
+    unnest
+        .dependency_indices
         .iter()
-        .map(|(qualifier, field)| (qualifier.cloned(), field.clone()))
-        .collect();
-    fields.push((None, Arc::new(Field::new(ROW, DataType::Int32, true))));
-    Ok(Arc::new(DFSchema::new_with_metadata(
-        fields,
-        HashMap::new(),
-    )?))
-}
-
-fn with_row(schema: &SchemaRef) -> SchemaRef {
-    let mut fields: Vec<FieldRef> = schema.fields().iter().cloned().collect();
-    fields.push(Arc::new(Field::new(ROW, DataType::Int32, false)));
-    Arc::new(Schema::new(fields))
+        .zip(unnest.schema.fields())
+        .map(|(column, field)| match unnested(column) {
+            true => field.data_type().clone(),
+            false => physical[*column].clone(),
+        })
+        .collect()
 }
 
 /// The query's columns by the sink's names and types; without a sink's, in types that every consumer knows.
@@ -613,51 +727,4 @@ fn output_schema(query: &DFSchema, target: Option<&SchemaRef>, text: &str) -> Ou
         ));
     }
     Ok(Arc::new(Schema::new(fields)))
-}
-
-// ---- explain
-
-fn tree(plan: &LogicalPlan) -> serde_json::Value {
-    let shown = |expressions: &[Expr]| expressions.iter().map(show).collect::<Vec<_>>().join(", ");
-    let inputs = || plan.inputs().into_iter().map(tree).collect::<Vec<_>>();
-    match plan {
-        LogicalPlan::SubqueryAlias(alias) => tree(&alias.input),
-        LogicalPlan::Union(_) => json!({"node": "union", "detail": "ALL", "inputs": inputs()}),
-        LogicalPlan::Filter(filter) => {
-            json!({"node": "filter", "detail": show(&filter.predicate), "inputs": inputs()})
-        }
-        LogicalPlan::Projection(projection) => {
-            json!({"node": "project", "detail": shown(&projection.expr), "inputs": inputs()})
-        }
-        LogicalPlan::Unnest(unnest) => {
-            let columns: Vec<_> = unnest
-                .exec_columns
-                .iter()
-                .map(|c| c.name.as_str())
-                .collect();
-            json!({"node": "unnest", "detail": columns.join(", "), "inputs": inputs()})
-        }
-        LogicalPlan::TableScan(scan) => {
-            let columns: Vec<_> = scan
-                .projected_schema
-                .fields()
-                .iter()
-                .map(|f| f.name().as_str())
-                .collect();
-            json!({"node": "source", "detail": format!("{} ({})", scan.table_name.table(), columns.join(", ")),
-                   "inputs": []})
-        }
-        _ => json!({"node": "empty", "detail": "no row can come out", "inputs": []}),
-    }
-}
-
-fn show(expression: &Expr) -> String {
-    match expression {
-        Expr::Alias(alias) => format!("{} AS {}", show(&alias.expr), alias.name),
-        // As SQL, so that casts are seen; what has no SQL form keeps DataFusion's words.
-        other => match datafusion::sql::unparser::expr_to_sql(other) {
-            Ok(sql) => sql.to_string(),
-            Err(_) => other.human_display().to_string(),
-        },
-    }
 }
