@@ -1,11 +1,8 @@
 #include "operators/join_output.h"
 
-#include <arrow/array/array_primitive.h>
-#include <arrow/buffer.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
-#include <algorithm>
 #include <string>
 
 #include "state/row_keys.h"
@@ -39,17 +36,7 @@ Result<JoinInputs> join_inputs(const OperatorContext& context) {
 }
 
 JoinOutput::JoinOutput(const OperatorContext& context)
-    : schema_(context.node->schema), clock_(context.clock), picked_(context.node->schema) {
-  if (context.node->condition < 0) return;
-  condition_ = context.plan->fragments[context.node->condition].get();
-  auto fields = schema_->fields();
-  fields.push_back(arrow::field("_weir_row", arrow::int32(), false));
-  condition_schema_ = arrow::schema(std::move(fields));
-  std::vector<int32_t> numbers(std::max<size_t>(context.batch_rows, 1));
-  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<int32_t>(i);
-  auto size = static_cast<int64_t>(numbers.size());
-  numbers_ = std::make_shared<arrow::Int32Array>(size, arrow::Buffer::FromVector(std::move(numbers)));
-}
+    : schema_(context.node->schema), condition_(context), picked_(context.node->schema) {}
 
 Result<std::unique_ptr<JoinOutput>> JoinOutput::create(const OperatorContext& context,
                                                        const std::vector<int>& left_keys,
@@ -85,13 +72,12 @@ Status JoinOutput::write(const RowChunks& left, const RowRef* left_rows, const R
     }
     WEIR_ASSIGN(rows, pick(rows));
   }
-  if (condition_ != nullptr && rows->num_rows() > 0) {
+  if (condition_.present() && rows->num_rows() > 0) {
+    WEIR_TRY(condition_.evaluate(rows, passes_, out));
     passing_.clear();
-    auto columns_and_row = rows->columns();
-    columns_and_row.push_back(numbers_->Slice(0, rows->num_rows()));
-    WEIR_TRY(evaluate(
-        arrow::RecordBatch::Make(condition_schema_, rows->num_rows(), std::move(columns_and_row)), out));
-    std::sort(passing_.begin(), passing_.end());
+    for (size_t row = 0; row < passes_.size(); ++row) {
+      if (passes_[row] == 1) passing_.push_back(static_cast<RowRef>(row));
+    }
     WEIR_ASSIGN(rows, pick(rows));
   }
   return rows->num_rows() == 0 ? Status() : out.emit(std::move(rows));
@@ -102,34 +88,6 @@ Result<std::shared_ptr<arrow::RecordBatch>> JoinOutput::pick(
   if (passing_.size() == static_cast<size_t>(rows->num_rows())) return rows;
   picked_.assign(rows);
   return picked_.gather(passing_.data(), passing_.size());
-}
-
-// Where the condition fails for a batch, halves of it are tried, down to the row.
-Status JoinOutput::evaluate(const std::shared_ptr<arrow::RecordBatch>& candidates, OperatorOutput& out) {
-  auto result = condition_->eval(candidates, clock_->now_us());
-  if (result.ok()) {
-    const arrow::RecordBatch& answers = **result;
-    if (answers.num_columns() != 2 || answers.column(0)->type_id() != arrow::Type::BOOL ||
-        answers.column(1)->type_id() != arrow::Type::INT32) {
-      return Status::internal("a join's condition gives " + answers.schema()->ToString() +
-                              " where a BOOLEAN and _weir_row were expected");
-    }
-    const auto& passes = static_cast<const arrow::BooleanArray&>(*answers.column(0));
-    const auto& numbers = static_cast<const arrow::Int32Array&>(*answers.column(1));
-    for (int64_t i = 0; i < answers.num_rows(); ++i) {
-      if (passes.IsValid(i) && passes.Value(i)) passing_.push_back(static_cast<RowRef>(numbers.Value(i)));
-    }
-    return {};
-  }
-  if (result.status().code() != Code::invalid) return result.status();
-  if (candidates->num_rows() == 1) {
-    std::vector<std::shared_ptr<arrow::Array>> visible = candidates->columns();
-    visible.pop_back();
-    return out.error({arrow::RecordBatch::Make(schema_, 1, std::move(visible)), result.status().message()});
-  }
-  int64_t half = candidates->num_rows() / 2;
-  WEIR_TRY(evaluate(candidates->Slice(0, half), out));
-  return evaluate(candidates->Slice(half), out);
 }
 
 }  // namespace weir

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "operators/join_condition.h"
 #include "operators/operator.h"
 #include "state/key_encoder.h"
 #include "state/row_chunks.h"
@@ -30,18 +31,14 @@ class JoinOutput {
 
  private:
   explicit JoinOutput(const OperatorContext& context);
-  // Numbers of rows that pass go to `passing_`.
-  Status evaluate(const std::shared_ptr<arrow::RecordBatch>& candidates, OperatorOutput& out);
   // The rows of `passing_`.
   Result<std::shared_ptr<arrow::RecordBatch>> pick(const std::shared_ptr<arrow::RecordBatch>& rows);
 
   std::shared_ptr<arrow::Schema> schema_;
-  std::shared_ptr<arrow::Schema> condition_schema_;  // and _weir_row
-  const bridge::Fragment* condition_ = nullptr;
-  const Clock* clock_ = nullptr;
+  JoinCondition condition_;
   std::unique_ptr<KeyEncoder> left_encoder_, right_encoder_;  // null: not compared
   EncodedKeys left_encoded_, right_encoded_;
-  std::shared_ptr<arrow::Array> numbers_;  // 0, 1, 2 … int32
+  std::vector<uint8_t> passes_;
   std::vector<RowRef> passing_;
   RowChunks picked_;
 };
