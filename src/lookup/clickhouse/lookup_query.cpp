@@ -171,6 +171,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> LookupQuery::rows(const std::string&
   auto failed = [&](const arrow::Status& status) {
     return Status::unavailable(what + ": the answer is not what a query gives: " + status.message());
   };
+  if (answer.empty()) {  // some servers write no schema where there are no rows
+    auto none = arrow::RecordBatch::MakeEmpty(schema_);
+    if (!none.ok()) return Status::internal(none.status().ToString());
+    return *none;
+  }
   auto source = std::make_shared<arrow::io::BufferReader>(std::make_shared<arrow::Buffer>(answer));
   auto reader = arrow::ipc::RecordBatchStreamReader::Open(source);
   if (!reader.ok()) return failed(reader.status());
