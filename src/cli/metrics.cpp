@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cli/operator_metrics.h"
+
 namespace weir {
 namespace {
 
@@ -102,6 +104,13 @@ std::string MetricsText::render(const std::vector<PipelineMetrics>& pipelines) {
              ",source=" + label_value(source->table.name) + "} " +
              std::to_string(found == paused.end() ? 0 : found->second.count) + "\n";
     }
+  }
+  std::vector<std::pair<std::string, const PipelineStats*>> stats;
+  for (const PipelineMetrics& each : pipelines) stats.emplace_back(each.plan->spec.name, each.stats);
+  for (const OperatorSample& sample : operator_samples(stats)) {
+    if (sample.lines.empty()) continue;
+    head(out, sample.name, sample.help, sample.type);
+    for (const std::string& line : sample.lines) out += line + "\n";
   }
   head(out, "weir_running", "1 while the pipeline runs", "gauge");
   for (const PipelineMetrics& each : pipelines) {

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/metrics.h"
+#include "cli/operator_metrics.h"
 #include "runtime/pipeline_runner.h"
 
 namespace weir {
@@ -33,6 +34,7 @@ struct RunArguments {
   bool once = false;
   std::string progress = "auto";
   std::string metrics;  // a file; empty: none
+  bool operators = false;
 };
 
 struct Running {
@@ -91,8 +93,8 @@ std::string progress_line(Running& run, double seconds, int64_t now_ns) {
   return run.name + ": events=" + std::to_string(events) + " (" +
          with_thousands(static_cast<int64_t>(run.rate)) + "/s)" + numbers(run.stats) +
          " lag=" + (lag < 0 ? std::string("?") : std::to_string(lag)) +
-         " commits=" + std::to_string(run.stats.commits) + paused_text(run.stats, now_ns) +
-         " state=" + run.stats.state();
+         " commits=" + std::to_string(run.stats.commits) + epoch_text(run.stats) +
+         paused_text(run.stats, now_ns) + " state=" + run.stats.state();
 }
 
 constexpr int64_t kMetricsPeriodNs = 5'000'000'000;
@@ -213,12 +215,14 @@ int load_all(const RunArguments& arguments, const Registry& registry,
 }
 
 void show_progress(const std::vector<std::unique_ptr<Running>>& pipelines, int64_t last_ns, int64_t now_ns,
-                   bool live, Screen& screen) {
+                   double run_seconds, bool live, bool operators, Screen& screen) {
   std::string line;
   for (const auto& running : pipelines) {
     if (running->done) continue;
     if (!line.empty()) line += live ? "  |  " : "\n";
     line += progress_line(*running, static_cast<double>(now_ns - last_ns) / 1e9, now_ns);
+    if (live || !operators) continue;
+    for (const std::string& each : operator_lines(running->stats, run_seconds)) line += "\n" + each;
   }
   if (!line.empty()) screen.progress(line);
 }
@@ -230,8 +234,9 @@ int tell_results(const std::vector<std::unique_ptr<Running>>& pipelines, double 
     char taken[32];
     std::snprintf(taken, sizeof taken, "%.3f", seconds);
     screen.log((running->status.ok() ? "done " : "stopped ") + running->name +
-               ": events=" + std::to_string(running->stats.events) + numbers(running->stats) +
-               " commits=" + std::to_string(running->stats.commits) + " seconds=" + taken);
+               ": events=" + std::to_string(running->stats.events) + numbers(running->stats) + " commits=" +
+               std::to_string(running->stats.commits) + epoch_text(running->stats) + " seconds=" + taken);
+    for (const std::string& line : operator_lines(running->stats, seconds)) screen.log(line);
     if (running->status.ok()) continue;
     screen.log("error: " + running->name + ": " + running->status.message());
     if (code == kExitOk) {
@@ -295,7 +300,8 @@ int run(const RunArguments& arguments, const Registry& registry) {
       metrics_due_ns = now_ns + kMetricsPeriodNs;
     }
     if (arguments.progress == "none" || now_ns - last_ns < period_ms * 1'000'000) continue;
-    show_progress(pipelines, last_ns, now_ns, live, screen);
+    show_progress(pipelines, last_ns, now_ns, static_cast<double>(now_ns - started_ns) / 1e9, live,
+                  arguments.operators, screen);
     last_ns = now_ns;
   }
   const double seconds = static_cast<double>(clock.monotonic_ns() - started_ns) / 1e9;
@@ -317,6 +323,10 @@ void add_run_command(CLI::App& app, const Registry& registry, int& exit) {
       ->add_option("--progress", arguments->progress,
                    "auto: a live line on a terminal, lines otherwise; lines; none")
       ->check(CLI::IsMember({"auto", "lines", "none"}));
+  command->add_flag(
+      "--operators", arguments->operators,
+      "with each progress line (--progress lines) a line for each stateful operator; they always "
+      "follow the last one");
   command
       ->add_option("--metrics", arguments->metrics,
                    "a file for Prometheus' text format, replaced every 5 s (docs/metrics.md)")

@@ -117,6 +117,8 @@ Status EpochCommitter::commit(FinishedEpoch& epoch) {
     crash_point("epoch.committed");
   }
   ++state_.stats.commits;
+  counted_ = cut.counted;
+  counted_.add(epoch.delivered, 1);
   for (const auto& [_, entry] : cut.cut.partitions) {
     if (entry.partition->reader == nullptr) continue;
     // What fails here is read again after the next commit; positions never come from acknowledgements.

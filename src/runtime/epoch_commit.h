@@ -54,6 +54,7 @@ using RowBatches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 struct FinishedEpoch {
   std::shared_ptr<EpochCut> cut;
   std::map<std::string, int64_t> sequences;
+  Counted delivered;                                  // by the collector since its start
   std::vector<std::future<SinkLane::Sealed>> sealed;  // by sink; not valid: it prepares nothing now
   std::vector<std::future<SinkLane::Sealed>> errors;  // by source
   std::vector<RowBatches> spooled;  // by sink: rows since the last epoch that it does not prepare
@@ -68,6 +69,8 @@ class EpochCommitter {
   void restore(const EpochManifest& manifest);
   // Everything up to the acknowledgements.
   Status commit(FinishedEpoch& epoch);
+  // What of the statistics is in committed epochs; after the last commit.
+  const Counted& counted() const { return counted_; }
 
  private:
   Status prepare(FinishedEpoch& epoch, EpochManifest& manifest);
@@ -83,6 +86,7 @@ class EpochCommitter {
   std::map<std::string, std::vector<StateFile>> spools_;
   std::map<std::string, int64_t> prepared_epochs_;
   int64_t since_prune_ = 0;
+  Counted counted_;
 };
 
 }  // namespace weir

@@ -132,6 +132,7 @@ Status EpochRouter::inject(bool last, bool ended) {
   cut->last = last;
   cut->ended = ended;
   cut->started_ns = now_ns;
+  cut->counted = counted_;
   moved_ = false;
   gate_.wanted = false;
   gate_.output = false;
@@ -178,14 +179,14 @@ Status EpochRouter::route(Unit& unit) {
 }
 
 void EpochRouter::count(const Unit& unit) {
-  PipelineStats& stats = state_.stats;
-  stats.events += unit.events;
-  stats.errors += unit.failed;
+  Counted delta{unit.events, 0, unit.failed, 0};
   for (size_t i = 0; i < unit.processed.counts.size(); ++i) {
-    stats.filtered += unit.processed.counts[i].filtered;
+    delta.filtered += unit.processed.counts[i].filtered;
     // What a stateful INSERT gives is counted where it comes out.
-    if (!state_.set.inserts[i]->stateful()) stats.rows += unit.processed.counts[i].emitted;
+    if (!state_.set.inserts[i]->stateful()) delta.rows += unit.processed.counts[i].emitted;
   }
+  counted_.add(delta, 1);
+  delta.add_to(state_.stats, 1);
 }
 
 Result<EpochRouter::LateRows> EpochRouter::late_rows(size_t insert, const Unit& unit,

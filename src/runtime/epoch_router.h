@@ -27,6 +27,7 @@ struct EpochCut {
   bool last = false;                                             // nothing follows
   bool ended = false;                                            // the final watermark has passed
   int64_t started_ns = 0;
+  Counted counted;  // by the router since its start
 };
 
 // What router, collector and committer tell each other about the epoch on its way.
@@ -61,6 +62,8 @@ class EpochRouter {
   void set_next_epoch(int64_t epoch) { next_epoch_ = epoch; }
   // Until the units end or the run fails; the last barrier and the ends of all channels are sent then.
   Status run();
+  // Added to the statistics since the start; after run.
+  const Counted& counted() const { return counted_; }
 
  private:
   struct LateRows {
@@ -90,6 +93,7 @@ class EpochRouter {
   int64_t due_ns_ = 0;
   bool moved_ = false;  // something to tell since the last barrier
   Cut cut_;
+  Counted counted_;
   std::map<std::string, int64_t> positions_;
   std::map<std::string, int64_t> restored_watermarks_;
   std::vector<WatermarkTracker> trackers_;  // by SetPlan::sources

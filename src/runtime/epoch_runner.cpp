@@ -78,6 +78,11 @@ class EpochRun {
     dataflow_->close();
     collector_.close();
     router_thread_.join();
+    // What was read but not committed will be read, and counted, again.
+    Counted uncommitted = router.counted();
+    uncommitted.add(delivered_, 1);
+    uncommitted.add(committer_->counted(), -1);
+    uncommitted.add_to(state_.stats, -1);
     return state_.failure();
   }
 
@@ -317,6 +322,7 @@ class EpochRun {
     }
     auto schema = sink_rows_schema(*insert.sink->schema, first_source(index).table.name, changelog);
     state_.stats.rows += count;
+    delivered_.rows += count;
     append(index, arrow::RecordBatch::Make(std::move(schema), count, std::move(columns)));
     return {};
   }
@@ -373,6 +379,7 @@ class EpochRun {
     record.sink = insert.label;
     WEIR_ASSIGN(auto rows, error_rows(origin, batch, {record}));
     ++state_.stats.errors;
+    ++delivered_.errors;
     const auto& sources = state_.set.sources;
     const auto source = std::find(sources.begin(), sources.end(), &first_source(index)) - sources.begin();
     append_errors(static_cast<size_t>(source), std::move(rows));
@@ -385,6 +392,7 @@ class EpochRun {
     epoch->cut = gate_.take();
     WEIR_CHECK(epoch->cut != nullptr, "a barrier without its cut");
     epoch->sequences = sequences_;
+    epoch->delivered = delivered_;
     const int64_t now_ns = clock().monotonic_ns();
     bool unprepared = false;
     for (auto& lane : lanes_) {
@@ -434,6 +442,7 @@ class EpochRun {
   bool cut_taken_ = false;  // the epoch on its way is with the committer
   const std::string run_id_ = random_hex_id().substr(0, 8);
   std::map<std::string, int64_t> sequences_;
+  Counted delivered_;
   std::map<size_t, std::shared_ptr<arrow::Array>> partitions_;
   std::vector<std::unique_ptr<EpochLane>> lanes_;        // by SetPlan::sinks
   std::vector<std::unique_ptr<EpochLane>> error_lanes_;  // by SetPlan::sources; null: switched off

@@ -20,16 +20,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-struct Counted {
-  int64_t events = 0, rows = 0, errors = 0, filtered = 0;
-  void add(const Counted& other, int64_t sign) {
-    events += sign * other.events;
-    rows += sign * other.rows;
-    errors += sign * other.errors;
-    filtered += sign * other.filtered;
-  }
-};
-
 using Committed = std::vector<std::shared_future<Status>>;
 
 // A table that is written: the thread that encodes for it, and the thread that commits to it.
@@ -71,7 +61,7 @@ class Attempt {
     memory_lane_.reset();
     // What was read but not committed will be read, and counted, again.
     uncommitted_.add(committed_, -1);
-    add_to_stats(uncommitted_, -1);
+    uncommitted_.add_to(state_.stats, -1);
     return state_.failure();
   }
 
@@ -243,14 +233,7 @@ class Attempt {
       delta.filtered += counts.filtered;
     }
     uncommitted_.add(delta, 1);
-    add_to_stats(delta, 1);
-  }
-
-  void add_to_stats(const Counted& delta, int64_t sign) {
-    state_.stats.events += sign * delta.events;
-    state_.stats.rows += sign * delta.rows;
-    state_.stats.errors += sign * delta.errors;
-    state_.stats.filtered += sign * delta.filtered;
+    delta.add_to(state_.stats, 1);
   }
 
   size_t sink_of(size_t insert) const {

@@ -65,6 +65,23 @@ struct Unit {
   bool ended = false;  // the partition gives nothing more
 };
 
+// What was added to the statistics.
+struct Counted {
+  int64_t events = 0, rows = 0, errors = 0, filtered = 0;
+  void add(const Counted& other, int64_t sign) {
+    events += sign * other.events;
+    rows += sign * other.rows;
+    errors += sign * other.errors;
+    filtered += sign * other.filtered;
+  }
+  void add_to(PipelineStats& stats, int64_t sign) const {
+    stats.events += sign * events;
+    stats.rows += sign * rows;
+    stats.errors += sign * errors;
+    stats.filtered += sign * filtered;
+  }
+};
+
 struct SetState {
   SetState(const PipelinePlan& plan, const SetPlan& set, const RunOptions& options, PipelineStats& stats,
            const std::atomic<bool>& stop)
