@@ -68,11 +68,14 @@ void InsertCounts::add(const InsertCounts& other) {
 }
 
 Result<std::unique_ptr<EventProcessor>> EventProcessor::create(const SourcePlan& source,
-                                                               std::vector<InsertPlan*> inserts) {
+                                                               std::vector<InsertPlan*> inserts,
+                                                               bool replaying) {
   WEIR_ASSIGN(auto payloads, PayloadStage::create(source.options));
   WEIR_ASSIGN(auto decoder, source.format->create(source.format_context()));
-  return std::unique_ptr<EventProcessor>(
+  std::unique_ptr<EventProcessor> processor(
       new EventProcessor(source, std::move(inserts), std::move(payloads), std::move(decoder)));
+  processor->replaying_ = replaying;
+  return processor;
 }
 
 EventProcessor::EventProcessor(const SourcePlan& source, std::vector<InsertPlan*> inserts,
@@ -501,6 +504,12 @@ Status EventProcessor::run_stateful_insert(size_t index, const EventBatch& batch
              "the time attribute '" + scan.schema->field(scan.time_column)->name() +
                  "' is NULL: the row belongs to no window");
       }
+    }
+    for (uint32_t event : replaying_ ? feed.events : std::vector<uint32_t>()) {
+      fail(
+          event, ErrorCode::late,
+          "replay brings no event back into a query that keeps state, whose windows have told their results: "
+          "write it elsewhere with --into TABLE");
     }
     feeds.push_back(std::move(feed));
   }

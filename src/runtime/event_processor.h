@@ -44,9 +44,11 @@ struct ProcessedEvents {
 class EventProcessor {
  public:
   // `inserts`: those of a set; the ones that do not read `source` give no rows. Both must outlive the
-  // processor.
+  // processor. `replaying`: rows for an INSERT that keeps state become `late`: its windows have told their
+  // results.
   static Result<std::unique_ptr<EventProcessor>> create(const SourcePlan& source,
-                                                        std::vector<InsertPlan*> inserts);
+                                                        std::vector<InsertPlan*> inserts,
+                                                        bool replaying = false);
 
   // Events [begin, end). `active[i]` false: INSERT i is left out (its table holds these offsets already).
   Result<ProcessedEvents> process(const EventBatch& batch, size_t begin, size_t end,
@@ -101,6 +103,7 @@ class EventProcessor {
   std::vector<InsertPlan*> inserts_;
   std::unique_ptr<PayloadStage> payloads_;  // null: payloads are decoded as they come
   std::unique_ptr<Decoder> decoder_;
+  bool replaying_ = false;
   bool stateful_ = false;               // one of the INSERTs that read the source is
   std::vector<uint32_t> event_of_row_;  // of the changelog rows that are being processed
   std::vector<int8_t> weight_of_row_;

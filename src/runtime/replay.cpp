@@ -148,7 +148,7 @@ class SourceReplay {
     }
     WEIR_TRY(add_target("_errors", create_error_sink(plan_, source_, clock_)));
     WEIR_TRY(add_target("_resolved", create_resolution_sink(plan_, clock_)));
-    WEIR_ASSIGN(processor_, EventProcessor::create(source_, inserts_));
+    WEIR_ASSIGN(processor_, EventProcessor::create(source_, inserts_, true));
     return {};
   }
 
