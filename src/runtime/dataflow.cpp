@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "plan/lookup_plan.h"
+
 namespace weir {
 namespace {
 
@@ -73,6 +75,9 @@ Status Dataflow::make_tasks(size_t insert) {
       make.clock = context_.clock;
       make.state_ttl_us = settings.duration("pipeline.state-ttl").count() * 1000;
       make.allowed_lateness_us = settings.duration("pipeline.allowed-lateness").count() * 1000;
+      if (graph[node].kind == NodeKind::lookup_join) {
+        make.open_lookup = [this, source = graph[node].source] { return lookup(source); };
+      }
       make.batch_rows = static_cast<size_t>(settings.integer("pipeline.batch-rows"));
       TaskContext task;
       auto op = create_operator(make);
@@ -94,6 +99,17 @@ Status Dataflow::make_tasks(size_t insert) {
     }
   }
   return {};
+}
+
+// One table for all tasks.
+Result<std::shared_ptr<LookupTable>> Dataflow::lookup(const std::string& table) {
+  auto& opened = lookups_[table];
+  for (const auto& plan : context_.plan->lookups) {
+    if (opened != nullptr || plan->table.name != table) continue;
+    WEIR_ASSIGN(opened, open_lookup(*plan, *context_.clock, context_.log));
+  }
+  if (opened == nullptr) return Status::internal("no lookup table '" + table + "'");
+  return opened;
 }
 
 ErrorRoute Dataflow::error_route(size_t insert) {

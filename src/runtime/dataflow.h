@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct DataflowContext {
   Inbox* collector = nullptr;
   std::function<void(int64_t epoch, const std::string& name, std::unique_ptr<StateSnapshot>)> snapshot;
   std::function<void(Status)> failed;
+  std::function<void(const std::string&)> log;  // may be empty
 };
 
 class Dataflow {
@@ -50,6 +52,7 @@ class Dataflow {
   explicit Dataflow(DataflowContext context) : context_(std::move(context)) {}
   Status build();
   Status make_tasks(size_t insert);
+  Result<std::shared_ptr<LookupTable>> lookup(const std::string& table);
   ErrorRoute error_route(size_t insert);
   Result<std::vector<Route>> routes_of(size_t insert, size_t node);
   Status follow(size_t insert, size_t node, const Route& so_far, std::vector<Route>& routes);
@@ -59,6 +62,7 @@ class Dataflow {
   std::vector<std::vector<std::vector<Task*>>> by_node_;     // by insert, node, share
   std::vector<std::vector<std::unique_ptr<Outlet>>> scans_;  // by insert, node; null: no scan
   std::vector<std::shared_ptr<OperatorStats>> stats_;
+  std::map<std::string, std::shared_ptr<LookupTable>> lookups_;
 };
 
 }  // namespace weir

@@ -90,7 +90,7 @@ Status EpochCommitter::commit(FinishedEpoch& epoch) {
   EpochManifest manifest;
   manifest.epoch = cut.epoch;
   manifest.created_us = state_.options.clock->now_us();
-  manifest.plan_hash = state_.plan.hash();
+  manifest.plan_hash = state_.plan.stateful_hash(state_.set);
   manifest.parallelism = parallelism_;
   manifest.ended = cut.ended;
   manifest.positions = cut.positions;

@@ -83,7 +83,7 @@ Result<EpochStart> recover_epochs(const PipelinePlan& plan, const SetPlan& set, 
     start.manifest = *std::move(*found);
     facts.has_manifest = true;
     facts.manifest_epoch = start.manifest->epoch;
-    facts.same_plan = start.manifest->plan_hash == plan.hash();
+    facts.same_plan = start.manifest->plan_hash == plan.stateful_hash(set);
   }
   const StartAction action = decide_start(facts);
   if (action == StartAction::refuse_damaged) {

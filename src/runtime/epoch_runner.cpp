@@ -153,6 +153,7 @@ class EpochRun {
       state_.fail(std::move(status));
       collector_.close();
     };
+    context.log = state_.options.log;
     WEIR_ASSIGN(dataflow_, Dataflow::create(std::move(context)));
     state_.stats.set_operators(&state_.set, dataflow_->stats());
     committer_ = std::make_unique<EpochCommitter>(state_, *tables_, *store_, *snapshots_,
