@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "checkpoint/epoch_store.h"
 #include "config/data_type.h"
 #include "runtime/tables.h"
 #include "schema/schema_history.h"
@@ -66,6 +67,7 @@ Result<std::unique_ptr<SetTables>> SetTables::open(const PipelinePlan& plan, con
     tables->error_stands_.assign(set.sources.size(), {});
     return tables;
   }
+  WEIR_TRY(tables->refuse_kept_state());
   tables->choose_authority();
   WEIR_TRY(tables->open_error_lake(options));
   WEIR_TRY(tables->load_positions());
@@ -131,6 +133,21 @@ Status SetTables::open_error_lake(const RunOptions& options) {
   WEIR_ASSIGN(auto resolutions, create_resolution_sink(plan_, *options.clock));
   auto opened = resolutions->open(prefix);
   return opened.ok() ? Status() : opened.status().with_context("error lake");
+}
+
+// What ran with state has its positions in its epochs: a run from the tables' positions would read everything
+// again.
+Status SetTables::refuse_kept_state() const {
+  WEIR_ASSIGN(const auto kept, sets_with_epochs(*state_objects_, plan_.spec.name));
+  for (const SourcePlan* source : set_.sources) {
+    if (std::find(kept.begin(), kept.end(), source->table.name) == kept.end()) continue;
+    return Status::invalid(
+        "'" + source->table.name +
+        "' was read by queries that kept state, and its positions are in their checkpoints; this "
+        "file keeps none: give it another SET 'pipeline.name' and other tables, or go on with the "
+        "earlier queries (weir checkpoints list)");
+  }
+  return {};
 }
 
 void SetTables::choose_authority() {

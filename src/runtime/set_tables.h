@@ -65,6 +65,7 @@ class SetTables {
   Status open_sinks(const RunOptions& options);
   Status record_schemas(const RunOptions& options);
   Status open_error_lake(const RunOptions& options);
+  Status refuse_kept_state() const;
   void choose_authority();
   bool was_authority(size_t sink) const;
   Status load_positions();
