@@ -674,7 +674,7 @@ int64_t PipelinePlan::stateful_hash(const SetPlan& set) const {
     mix(insert->plan.tree_json);
     for (const PlanNode& node : insert->plan.graph) mix(node.detail + " " + node.schema->ToString());
   }
-  mix(spec.settings.string("pipeline.allowed-lateness"));
+  mix(std::to_string(spec.settings.duration("pipeline.allowed-lateness").count()));
   return static_cast<int64_t>(state & 0x7FFFFFFFFFFFFFFFULL);
 }
 
