@@ -116,6 +116,9 @@ class FileSource final : public Source {
         path_(absolute_path(context_.options.string("path"))),
         follow_(context_.options.boolean("follow") && !context_.once) {}
 
+  // A file that is followed has no end, also where --once reads what is there.
+  bool bounded() const override { return !context_.options.boolean("follow"); }
+
   Result<std::vector<std::string>> discover(const std::vector<std::string>& known_partitions) override {
     WEIR_ASSIGN(std::vector<std::string> files, list_files(path_, follow_));
     std::vector<std::string> partitions;

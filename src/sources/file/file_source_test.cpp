@@ -222,6 +222,19 @@ TEST(FileSource, LastLineThatGrewAfterItWasReadIsRefused) {
   EXPECT_EQ(read_file(settings_for(path), 7).status.code(), Code::invalid);
 }
 
+TEST(FileSource, OnlyAFollowedFileIsEndless) {
+  TemporaryFolder folder;
+  const TableSpec table;
+  for (const bool once : {false, true}) {
+    const auto bounded = [&](std::map<std::string, std::string> options) {
+      options["path"] = folder.path();
+      return (*connector("file").create(context_for("file", options, table, once)))->bounded();
+    };
+    EXPECT_TRUE(bounded({}));
+    EXPECT_FALSE(bounded({{"follow", "true"}}));
+  }
+}
+
 TEST(FileSource, FolderGlobAndMissingPaths) {
   TemporaryFolder folder;
   folder.write("b.json", "1\n");
