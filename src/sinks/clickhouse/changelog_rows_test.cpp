@@ -6,6 +6,7 @@
 #include <arrow/type.h>
 #include <gtest/gtest.h>
 
+#include "sinks/clickhouse/block_encoder.h"
 #include "sinks/clickhouse/target_table.h"
 #include "sinks/sink.h"
 
@@ -73,6 +74,28 @@ TEST(ChangelogRows, ReplayedRowsKeepTheVersionThatTheyHad) {
   EXPECT_EQ((*kept)->schema()->field_names(),
             (std::vector<std::string>{"id", kPartitionColumn, kOffsetColumn, kWeightColumn, kVersionColumn,
                                       kDeletedColumn}));
+}
+
+// Rows of a query that keeps state stand in one pseudo partition and are numbered on and on: an update is a
+// retraction and an insertion of two numbers, and its epoch may end between them.
+TEST(ChangelogRows, NumberedRowsOfSeveralEpochsWinInTheirOrder) {
+  const std::vector<std::shared_ptr<arrow::RecordBatch>> epochs = {
+      rows({0, 1, 2}, {1, -1, 1}), rows({3}, {-1}), rows({4, 5}, {1, -1}), rows({6}, {1})};
+  std::vector<uint64_t> versions;
+  for (const auto& epoch : epochs) {
+    auto versioned = with_versions(epoch);
+    ASSERT_TRUE(versioned.ok()) << versioned.status().message();
+    // What persist writes and commit_persisted reads, perhaps in another process.
+    auto written = rows_to_ipc({*versioned});
+    ASSERT_TRUE(written.ok());
+    auto read = rows_from_ipc(*written);
+    ASSERT_TRUE(read.ok());
+    ASSERT_EQ(read->size(), 1u);
+    EXPECT_TRUE((*read)[0]->Equals(**versioned));
+    for (const uint64_t version : versions_of(*(*read)[0])) versions.push_back(version);
+  }
+  EXPECT_EQ(versions.size(), 7u);
+  for (size_t i = 1; i < versions.size(); ++i) EXPECT_LT(versions[i - 1], versions[i]) << i;
 }
 
 TEST(ChangelogRows, EnginesThatReplace) {
