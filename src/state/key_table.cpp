@@ -1,5 +1,7 @@
 #include "state/key_table.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -16,6 +18,7 @@ constexpr size_t kFirstPageBytes = 1024;
 constexpr size_t kFirstChunkBytes = 512;
 constexpr size_t kChunkBytes = 64 * 1024;
 constexpr size_t kFirstSlots = 16;
+constexpr size_t kHugePageBytes = 2 * 1024 * 1024;
 constexpr size_t kMostSlots = size_t{1} << 32;
 // Rows whose slots, then entries, then arena bytes are asked for together: as many cache misses in flight.
 constexpr size_t kBlock = 32;
@@ -127,8 +130,7 @@ struct Layout {
 class Slots {
  public:
   Slots() = default;
-  explicit Slots(size_t count) : slots_(static_cast<uint64_t*>(std::calloc(count, 8))), mask_(count - 1) {
-    if (slots_ == nullptr) throw std::bad_alloc();
+  explicit Slots(size_t count) : slots_(allocate(count * 8)), mask_(count - 1) {
     while ((kMostSlots >> shift_) > count) ++shift_;
   }
   Slots(Slots&& other) noexcept { *this = std::move(other); }
@@ -138,7 +140,14 @@ class Slots {
     std::swap(shift_, other.shift_);
     return *this;
   }
-  ~Slots() { std::free(slots_); }
+  ~Slots() {
+    if (slots_ == nullptr) return;
+    if (mapped()) {
+      munmap(slots_, count() * 8);
+    } else {
+      std::free(slots_);
+    }
+  }
 
   size_t count() const { return slots_ == nullptr ? 0 : mask_ + 1; }
   size_t home(uint64_t hash) const { return static_cast<uint32_t>(hash) >> shift_; }
@@ -156,6 +165,26 @@ class Slots {
   }
 
  private:
+  bool mapped() const { return count() * 8 >= kHugePageBytes; }
+  // Zeros. Large tables lie in huge pages: each probe goes to another place, which the TLB must know too.
+  static uint64_t* allocate(size_t bytes) {
+    if (bytes < kHugePageBytes) {
+      auto* slots = static_cast<uint64_t*>(std::calloc(1, bytes));
+      if (slots == nullptr) throw std::bad_alloc();
+      return slots;
+    }
+    const size_t around = bytes + kHugePageBytes;
+    void* mapping = mmap(nullptr, around, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED) throw std::bad_alloc();
+    auto* begin = static_cast<uint8_t*>(mapping);
+    const size_t before =
+        (kHugePageBytes - reinterpret_cast<uintptr_t>(begin) % kHugePageBytes) % kHugePageBytes;
+    if (before != 0) munmap(begin, before);
+    munmap(begin + before + bytes, kHugePageBytes - before);
+    madvise(begin + before, bytes, MADV_HUGEPAGE);
+    return reinterpret_cast<uint64_t*>(begin + before);
+  }
+
   uint64_t* slots_ = nullptr;
   size_t mask_ = 0;
   uint32_t shift_ = 0;

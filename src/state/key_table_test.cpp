@@ -272,7 +272,7 @@ TEST_P(KeyTableTest, SnapshotsAreWrittenWhileTheTableGoesOn) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Widths, KeyTableTest, ::testing::Values(0, 8, 16, 24, 40, 50000 / 8 * 8));
+INSTANTIATE_TEST_SUITE_P(Widths, KeyTableTest, ::testing::Values(0, 8, 16, 24, 40));
 
 class KeyTableFileTest : public KeyTableTest {};
 
