@@ -139,6 +139,8 @@ class FileSource final : public Source {
 
   bool may_grow() const override { return follow_; }
 
+  bool bounded() const override { return !context_.options.boolean("follow"); }
+
   GroupMember* group() override { return nullptr; }
 
   Result<std::unique_ptr<PartitionReader>> open(const std::string& partition,
