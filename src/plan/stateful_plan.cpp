@@ -15,14 +15,10 @@ Location place_of(const PlanNode& node, const InsertSpec& insert) {
   return planner_location(insert.query, insert.query_location, node.line, node.column);
 }
 
-bool is_set(const Options& settings, const std::string& name) {
-  return settings.has(name) && !settings.string(name).empty();
-}
-
 void check_bounds(const bridge::StreamPlan& plan, const InsertSpec& insert, const Options& settings,
                   Diagnostics& diagnostics) {
-  if (is_set(settings, "pipeline.state-ttl") || settings.string("pipeline.unbounded-state") == "allow")
-    return;
+  if (settings.duration("pipeline.state-ttl").count() > 0) return;
+  if (settings.string("pipeline.unbounded-state") == "allow") return;
   for (const PlanNode& node : plan.graph) {
     if (node.unbounded.empty()) continue;
     const std::string window =

@@ -441,7 +441,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::event_times(
         fail(row_indexes(*times)[i], ErrorCode::future,
              "the event time " + format_timestamp_us(time_us(*times->column(0), i)) +
                  " lies further ahead of the clock than 'watermark.max-ahead' = '" +
-                 source_.options.string("watermark.max-ahead") + "' allows");
+                 std::to_string(plan.max_ahead_us / 1000) + " ms' allows");
       }
       const auto count = static_cast<int64_t>(kept.size());
       auto indexes = std::make_shared<arrow::Int64Array>(count, arrow::Buffer::FromVector(std::move(kept)));
