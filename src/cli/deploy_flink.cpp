@@ -93,7 +93,13 @@ class Deploy {
     WEIR_ASSIGN(const std::vector<FlinkJob> jobs, jobs_of_pipeline());
     for (const FlinkJob& job : jobs) {
       if (job.ended()) continue;
-      WEIR_ASSIGN(const std::string savepoint, gateway_->stop(job.id, arguments_.savepoint));
+      const auto stopped = gateway_->stop(job.id, arguments_.savepoint);
+      if (!stopped.ok() && arguments_.savepoint.empty() &&
+          stopped.status().message().find("savepoint-dir") != std::string::npos) {
+        return Status::invalid("the cluster has no folder for savepoints: name one with --savepoint");
+      }
+      WEIR_TRY(stopped.status());
+      const std::string& savepoint = *stopped;
       std::printf(
           "stopped %s\nsavepoint: %s\ngo on with: weir deploy flink %s --gateway %s --from-savepoint %s\n",
           job.id.c_str(), savepoint.c_str(), arguments_.file.c_str(), arguments_.gateway.c_str(),

@@ -52,6 +52,7 @@ class Deployer {
     plan_settings();
     for (const InsertPlan* insert : moved_) {
       for (const bridge::PlanBranch& branch : insert->plan.branches) plan_source(branch.source);
+      refuse_lookups(*insert);
     }
     for (const ViewSpec& view : spec_.views) plan_view(view);
     plan_inserts();
@@ -93,6 +94,17 @@ class Deployer {
     in_order_.push_back(source);
     for (FlinkStatement& statement : flink_source(*source, choices_.skip_bad_events, diagnostics_)) {
       out_.tables.push_back(std::move(statement));
+    }
+  }
+
+  void refuse_lookups(const InsertPlan& insert) {
+    for (const PlanNode& node : insert.plan.graph) {
+      if (node.kind != NodeKind::lookup_join) continue;
+      diagnostics_.error(
+          insert.location,
+          "Flink cannot look into '" + node.source +
+              "' (FOR SYSTEM_TIME AS OF): it has no connector for it. Leave this INSERT to Weir, "
+              "with a pipeline of its own that reads Flink's topic");
     }
   }
 

@@ -125,12 +125,13 @@ Result<std::string> FlinkGateway::request(const char* method, const std::string&
 }
 
 Status FlinkGateway::open() {
-  WEIR_ASSIGN(const std::string info, request("GET", "/v1/info"));
-  const json product = parsed(info);
+  const auto info = request("GET", "/v1/info");
+  if (!info.ok() && info.status().code() != Code::invalid) return info.status();
+  const json product = parsed(info.ok() ? *info : "");
   if (!product.is_object() || !product.contains("productName")) {
     return Status::unavailable("what answers at " + url_ +
-                               " is no SQL gateway of Flink: is this the "
-                               "JobManager's address? The gateway's port is 8083 unless set");
+                               " is no SQL gateway of Flink: is this the JobManager's address? The gateway's "
+                               "port is 8083 unless set");
   }
   WEIR_ASSIGN(const std::string answer, request("POST", "/v1/sessions", R"({"properties":{}})"));
   const json opened = parsed(answer);

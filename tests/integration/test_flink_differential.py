@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ORDERS = """
   id BIGINT, customer STRING, amount DECIMAL(12, 2), price DOUBLE, quantity INT, note STRING, ts TIMESTAMP(3),
   WATERMARK FOR ts AS ts - INTERVAL '4' SECOND"""
-PAYMENTS = "order_id BIGINT, method STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '4' SECOND"
+PAYMENTS = "order_id BIGINT, means STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '4' SECOND"
 
 # name -> (the sink's columns, the query). A changelog has a primary key; its final rows are compared.
 WINDOWED = "window_start, window_end, customer, COUNT(*) AS n, SUM(amount) AS total"
@@ -36,8 +36,8 @@ QUERIES = {
                           f"INTERVAL '20' SECOND)) {GROUPED}"),
     "session": (COLUMNS, f"SELECT {WINDOWED} FROM TABLE(SESSION(TABLE orders PARTITION BY customer, DESCRIPTOR(ts), "
                          f"INTERVAL '3' SECOND)) {GROUPED}"),
-    "filtered": ("window_start TIMESTAMP(3), customer STRING, large BIGINT, different BIGINT, listed BIGINT",
-                 "SELECT window_start, customer, COUNT(*) FILTER (WHERE amount > 50) AS large, "
+    "filtered": ("window_start TIMESTAMP(3), customer STRING, big BIGINT, different BIGINT, listed BIGINT",
+                 "SELECT window_start, customer, COUNT(*) FILTER (WHERE amount > 50) AS big, "
                  f"COUNT(DISTINCT quantity) AS different, SUM(DISTINCT CAST(quantity AS BIGINT)) AS listed FROM {TUMBLE} "
                  f"{GROUPED} HAVING COUNT(*) > 1"),
     "cascade": ("window_start TIMESTAMP(3), window_end TIMESTAMP(3), customers BIGINT, most BIGINT",
@@ -47,15 +47,15 @@ QUERIES = {
             f"SELECT window_start, window_end, customer, n, total, place FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY "
             f"window_start, window_end ORDER BY total DESC, customer) AS place FROM (SELECT {WINDOWED} FROM {TUMBLE} "
             f"{GROUPED})) WHERE place <= 2"),
-    "window_join": ("window_start TIMESTAMP(3), id BIGINT, customer STRING, method STRING",
-                    f"SELECT L.window_start, L.id, L.customer, R.method FROM (SELECT * FROM {TUMBLE}) L JOIN "
+    "window_join": ("window_start TIMESTAMP(3), id BIGINT, customer STRING, means STRING",
+                    f"SELECT L.window_start, L.id, L.customer, R.means FROM (SELECT * FROM {TUMBLE}) L JOIN "
                     "(SELECT * FROM TABLE(TUMBLE(TABLE payments, DESCRIPTOR(ts), INTERVAL '10' SECOND))) R ON "
                     "L.window_start = R.window_start AND L.window_end = R.window_end AND L.id = R.order_id"),
-    "interval_join": ("id BIGINT, amount DECIMAL(12, 2), method STRING, paid TIMESTAMP(3)",
-                      "SELECT o.id, o.amount, p.method, CAST(p.ts AS TIMESTAMP(3)) AS paid FROM orders o JOIN payments p "
-                      "ON o.id = p.order_id AND p.ts BETWEEN o.ts - INTERVAL '2' SECOND AND o.ts + INTERVAL '6' SECOND"),
-    "regular_join": ("id BIGINT, customer STRING, method STRING",
-                     "SELECT o.id, o.customer, p.method FROM orders o JOIN payments p ON o.id = p.order_id"),
+    "interval_join": ("id BIGINT, amount DECIMAL(12, 2), means STRING, paid TIMESTAMP(3)",
+                      "SELECT o.id, o.amount, p.means, CAST(p.ts AS TIMESTAMP(3)) AS paid FROM orders o JOIN payments p "
+                      "ON o.id = p.order_id AND p.ts BETWEEN o.ts - INTERVAL '2' SECOND AND o.ts + INTERVAL '3' SECOND"),
+    "regular_join": ("id BIGINT, customer STRING, means STRING",
+                     "SELECT o.id, o.customer, p.means FROM orders o JOIN payments p ON o.id = p.order_id"),
     "grouped": ("customer STRING, n BIGINT, total DECIMAL(22, 2), high INT, PRIMARY KEY (customer) NOT ENFORCED",
                 "SELECT customer, COUNT(*) AS n, SUM(amount) AS total, MAX(quantity) AS high FROM orders "
                 "WHERE customer IS NOT NULL GROUP BY customer"),
@@ -88,7 +88,7 @@ def events():
                        "price": chance.randrange(1, 400) / 4, "quantity": chance.randrange(1, 10),
                        "note": chance.choice(["fine", "ünïcode", "", None]), "ts": moment(base, when)})
         if chance.random() < 0.6:
-            payments.append({"order_id": number, "method": chance.choice(["card", "cash"]),
+            payments.append({"order_id": number, "means": chance.choice(["card", "cash"]),
                              "ts": moment(base, at + chance.random() * 2)})
     return orders, payments
 
@@ -172,7 +172,7 @@ def of_flink(flink, kafka, topics):
 def of_weir(weir, kafka, topics, tmp_path_factory):
     """What Weir's one pipeline wrote into Delta, by query."""
     case = Case(weir, tmp_path_factory.mktemp("differential"))
-    text = case.settings("differential", **{"pipeline_unbounded__state": "allow"})
+    text = case.settings("differential", **{"pipeline__unbounded_state": "allow"})
     for name, (columns, topic) in topics.items():
         text += source(name, columns, topic, kafka) + ";\n"
     text += VIEW + ";\n"
