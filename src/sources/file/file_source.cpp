@@ -117,8 +117,6 @@ class FileSource final : public Source {
         follow_(context_.options.boolean("follow") && !context_.once) {}
 
   // A file that is followed has no end, also where --once reads what is there.
-  bool bounded() const override { return !context_.options.boolean("follow"); }
-
   Result<std::vector<std::string>> discover(const std::vector<std::string>& known_partitions) override {
     WEIR_ASSIGN(std::vector<std::string> files, list_files(path_, follow_));
     std::vector<std::string> partitions;
