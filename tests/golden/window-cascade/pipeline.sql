@@ -5,7 +5,10 @@ CREATE TABLE orders (
 ) WITH ('connector' = 'file', 'path' = 'orders.ndjson', 'format' = 'json');
 
 CREATE VIEW counted AS
-SELECT window_start, window_end, window_time AS rowtime, customer, COUNT(*) AS n, SUM(amount) AS total
+SELECT window_start, window_end, customer, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, customer;
+
+CREATE VIEW timed AS
+SELECT window_time AS rowtime, customer, COUNT(*) AS n, SUM(amount) AS total
 FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '10' SECOND))
 GROUP BY window_start, window_end, window_time, customer;
 
@@ -17,5 +20,5 @@ SELECT window_start, window_end, MAX(n) AS most, COUNT(*) AS customers FROM coun
 
 INSERT INTO larger
 SELECT window_start, window_end, customer, SUM(n) AS n, SUM(total) AS total, COUNT(*) AS windows
-FROM TABLE(TUMBLE(TABLE counted, DESCRIPTOR(rowtime), INTERVAL '30' SECOND))
+FROM TABLE(TUMBLE(TABLE timed, DESCRIPTOR(rowtime), INTERVAL '30' SECOND))
 GROUP BY window_start, window_end, customer;

@@ -9,18 +9,9 @@ CREATE TABLE tens AS
 SELECT *, time_bucket(INTERVAL 5 SECOND, ts, INTERVAL 2 SECOND) - k * INTERVAL 5 SECOND AS window_start,
        window_start + INTERVAL 10 SECOND AS window_end
 FROM orders, range(2) AS r(k);
-CREATE TABLE by_fours AS
-SELECT *, time_bucket(INTERVAL 4 SECOND, ts) - k * INTERVAL 4 SECOND AS window_start,
-       window_start + INTERVAL 10 SECOND AS window_end
-FROM orders, range(3) AS r(k);
-
 CREATE VIEW by_customer AS
 SELECT window_start, window_end, customer, count(*) AS n, sum(amount) AS total, min(price) AS low, max(price) AS high
 FROM fifteens WHERE ts < window_end GROUP BY window_start, window_end, customer ORDER BY ALL;
 
 CREATE VIEW shifted AS
 SELECT window_start, window_end, count(*) AS n FROM tens WHERE ts < window_end GROUP BY ALL ORDER BY ALL;
-
-CREATE VIEW uneven AS
-SELECT window_start, window_end, count(*) AS n, avg(price) AS mean FROM by_fours WHERE ts < window_end
-GROUP BY window_start, window_end ORDER BY ALL;
