@@ -5,12 +5,12 @@ use datafusion::common::{plan_datafusion_err, plan_err, Result, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Expr, Filter, LogicalPlan, Operator, WindowFunctionDefinition,
+    Aggregate, BinaryExpr, Expr, Filter, LogicalPlan, Operator, Window, WindowFunctionDefinition,
 };
 use std::sync::Arc;
 
 use crate::chain::{column_of, Work};
-use crate::graph::{Builder, Call, Late, Node, Rel, SortColumn, Window};
+use crate::graph::{Builder, Call, Late, Node, Rel, SortColumn, Window as Spec};
 use crate::times::{grouping, traits, Grouping, Part, Trait, WindowOf};
 use crate::tree::show;
 use crate::widen::signed;
@@ -173,6 +173,15 @@ impl Builder<'_> {
             _ => None,
         };
         let calls = self.calls(aggregate)?;
+        let window_columns: Vec<&'static str> = keys
+            .iter()
+            .filter_map(|key| part_of(key))
+            .map(|part| match part {
+                Part::Start => "start",
+                Part::End => "end",
+                Part::Time => "time",
+            })
+            .collect();
         let plain_keys: Vec<Expr> = aggregate
             .group_expr
             .iter()
@@ -186,46 +195,6 @@ impl Builder<'_> {
             wanted.extend(call.filter.iter().cloned());
         }
         let fused = fused_window(&rel, &wanted, window.id);
-        if window.session && fused.is_none() {
-            return self.refused(&[], &["SESSION"], format!("a SESSION is grouped right where it is made, by window_start, window_end and its PARTITION BY \
-                 columns: what lies between (a condition or an expression on the window's columns) is not possible"));
-        }
-        let edges: Vec<Expr> = aggregate
-            .group_expr
-            .iter()
-            .zip(keys)
-            .filter(|(_, key)| part_of(key).is_some())
-            .map(|(expression, _)| expression.clone())
-            .collect();
-        let edge = |part: Part| {
-            let position = keys.iter().position(|key| part_of(key) == Some(part));
-            position.map(|p| aggregate.group_expr[p].clone())
-        };
-        let window_columns: Vec<&'static str> = keys
-            .iter()
-            .filter_map(|key| part_of(key))
-            .map(|part| match part {
-                Part::Start => "start",
-                Part::End => "end",
-                Part::Time => "time",
-            })
-            .collect();
-        debug_assert_eq!(edges.len(), window_columns.len());
-        // Behind keys, arguments and filters: the time, or start and end of the window that rows carry.
-        let mut extra: Vec<Expr> = Vec::new();
-        if let Some(fused) = &fused {
-            if window.session {
-                check_session(&plain_keys, &rel, fused)?;
-            }
-            if !window.processing {
-                extra.push(Expr::Column(rel.schema.columns()[fused.time].clone()));
-            }
-        } else {
-            extra.extend([Part::Start, Part::End].into_iter().filter_map(edge));
-            if !window.processing {
-                extra.extend(self.event_time(aggregate.input.as_ref(), &rel)?);
-            }
-        }
         let (key, made) = self.key(
             "window_aggregate",
             &rel,
@@ -233,6 +202,33 @@ impl Builder<'_> {
             &calls,
             &window_columns,
         );
+        let carried = match fused.is_some() || rel.from_source() {
+            true => rel.carrying_time(window.id),
+            false => None,
+        };
+        let fused = fused.filter(|_| carried.is_some());
+        if window.session && fused.is_none() {
+            return self.refused(&[], &["SESSION"], format!("a SESSION is grouped right where it is made, by window_start, window_end and its PARTITION BY \
+                 columns: what lies between (a condition or an expression on the window's columns) is not possible"));
+        }
+        let edge = |part: Part| {
+            let position = keys.iter().position(|key| part_of(key) == Some(part));
+            position.map(|p| aggregate.group_expr[p].clone())
+        };
+        // Behind keys, arguments and filters: the time, or start and end of the window that rows carry.
+        let mut extra: Vec<Expr> = Vec::new();
+        match &fused {
+            Some(fused) if window.session => check_session(&plain_keys, &rel, fused)?,
+            Some(_) => {}
+            None => extra.extend([Part::Start, Part::End].into_iter().filter_map(edge)),
+        }
+        let rel = match carried {
+            Some((carrying, time)) if !window.processing => {
+                extra.push(time);
+                carrying
+            }
+            _ => rel,
+        };
         let node = match made {
             Some(node) => node,
             None => {
@@ -243,9 +239,9 @@ impl Builder<'_> {
                 let spec = match &fused {
                     Some(fused) => {
                         let time = input.columns.get(offset).copied();
-                        Window::assigned(&fused.shape, time, window.tick_us, window.processing)
+                        Spec::assigned(&fused.shape, time, window.tick_us, window.processing)
                     }
-                    None => Window::attached(
+                    None => Spec::attached(
                         input.columns[offset],
                         input.columns[offset + 1],
                         window.tick_us,
@@ -296,19 +292,6 @@ impl Builder<'_> {
         }
         columns.extend((0..calls.len()).map(|i| keys.len() + i));
         Ok(self.behind(node, columns, aggregate.schema.clone()))
-    }
-
-    /// The event-time column of rows that carry their windows, for the scans' watermarks.
-    fn event_time(&self, input: &LogicalPlan, rel: &Rel) -> Result<Option<Expr>> {
-        let from_source = rel
-            .chains
-            .iter()
-            .any(|chain| matches!(chain.base, crate::chain::Base::Source(_)));
-        let found = traits(input)?;
-        Ok(match (from_source, crate::graph::time_of(&found)) {
-            (true, Some(time)) => Some(Expr::Column(rel.schema.columns()[time].clone())),
-            _ => None,
-        })
     }
 
     fn plain_aggregate(&mut self, aggregate: &Aggregate, rel: Rel) -> Result<Rel> {
@@ -460,9 +443,10 @@ impl Builder<'_> {
 
     // ---- TopN
 
-    /// A condition on ROW_NUMBER() over rows of a window; None: the filter is another one.
-    pub fn top_n(&mut self, filter: &Filter, ranked: bool) -> Result<Option<Rel>> {
-        let LogicalPlan::Window(window) = filter.input.as_ref() else {
+    /// A condition on ROW_NUMBER() over rows of a window; None: the filter is another one. `used`: what is read of
+    /// the result, None: everything.
+    pub fn top_n(&mut self, filter: &Filter, used: Option<&[Expr]>) -> Result<Option<Rel>> {
+        let Some((window, places)) = ranking(&filter.input) else {
             return Ok(None);
         };
         let [Expr::WindowFunction(function)] = window.window_expr.as_slice() else {
@@ -483,10 +467,21 @@ impl Builder<'_> {
             );
         }
         let rank = window.schema.fields().len() - 1;
+        let filtered = filter.input.schema();
+        let ranked = match used {
+            Some(used) => used.iter().any(|expression| {
+                let columns = expression.column_refs();
+                let mut at = columns
+                    .iter()
+                    .filter_map(|c| filtered.index_of_column(c).ok());
+                at.any(|column| places[column] == rank)
+            }),
+            None => places.contains(&rank),
+        };
         let mut limit: Option<i64> = None;
         let mut rest = Vec::new();
         for condition in split_conjunction_owned(filter.predicate.clone()) {
-            match upper_bound(&condition, &window.schema, rank) {
+            match upper_bound(&condition, filtered, &places, rank) {
                 Some((bound, exact)) => {
                     limit = Some(limit.map_or(bound, |l| l.min(bound)));
                     if exact && bound != 1 {
@@ -546,15 +541,21 @@ impl Builder<'_> {
         wanted.extend([start, end]);
         wanted.extend(plain_keys.iter().cloned());
         wanted.extend(params.order_by.iter().map(|sort| sort.expr.clone()));
-        let time = match of.processing {
-            true => None,
-            false => self.event_time(&window.input, &rel)?,
+        let carried = match rel.from_source() && !of.processing {
+            true => rel.carrying_time(of.id),
+            false => None,
         };
-        let time_at = time.as_ref().map(|_| wanted.len());
-        wanted.extend(time);
+        let time_at = carried.as_ref().map(|_| wanted.len());
+        let rel = match carried {
+            Some((carrying, time)) => {
+                wanted.push(time);
+                carrying
+            }
+            None => rel,
+        };
         let ranked = ranked || !rest.is_empty();
         let input = self.input(rel, &wanted, true, None)?;
-        let spec = Window::attached(
+        let spec = Spec::attached(
             input.columns[visible],
             input.columns[visible + 1],
             of.tick_us,
@@ -610,21 +611,44 @@ impl Builder<'_> {
         node.detail = format!("first {limit}{by} in the order {}", order.join(", "));
         let node = self.add(node, None);
         let mut columns = input.columns[..visible].to_vec();
-        if ranked {
+        let mut rel = if ranked {
             columns.push(self.nodes[node].schema.fields().len() - 1);
-            let mut rel = self.behind(node, columns, window.schema.clone());
-            for condition in rest {
-                rel.push(Work::Filter(condition));
-            }
-            return Ok(Some(rel));
+            self.behind(node, columns, window.schema.clone())
+        } else {
+            // Nobody reads the rank: a column that is always there stands in its place.
+            let mut rel = self.behind(node, columns, schema.clone());
+            let mut expressions = crate::graph::columns_of(schema);
+            let name = window.schema.field(rank).name().clone();
+            expressions.push(Expr::Literal(ScalarValue::UInt64(Some(1)), None).alias(name));
+            rel.push(Work::Project(expressions, window.schema.clone()));
+            rel
+        };
+        rel.push(Work::Select(places, filtered.clone()));
+        for condition in rest {
+            rel.push(Work::Filter(condition));
         }
-        // Nobody reads the rank: a column that is always there stands in its place.
-        let mut rel = self.behind(node, columns, schema.clone());
-        let mut expressions = crate::graph::columns_of(schema);
-        let rank_name = window.schema.field(rank).name().clone();
-        expressions.push(Expr::Literal(ScalarValue::UInt64(Some(1)), None).alias(rank_name));
-        rel.push(Work::Project(expressions, window.schema.clone()));
         Ok(Some(rel))
+    }
+}
+
+/// The window function below columns that are only picked and named, and which of its columns each is.
+fn ranking(plan: &LogicalPlan) -> Option<(&Window, Vec<usize>)> {
+    match plan {
+        LogicalPlan::Window(window) => {
+            let all = (0..window.schema.fields().len()).collect();
+            Some((window, all))
+        }
+        LogicalPlan::SubqueryAlias(alias) => ranking(&alias.input),
+        LogicalPlan::Projection(projection) => {
+            let (window, below) = ranking(&projection.input)?;
+            let schema = projection.input.schema();
+            let picked = projection.expr.iter();
+            let places = picked
+                .map(|expression| column_of(expression, schema).map(|c| below[c]))
+                .collect::<Option<_>>()?;
+            Some((window, places))
+        }
+        _ => None,
     }
 }
 
@@ -632,14 +656,15 @@ impl Builder<'_> {
 fn upper_bound(
     condition: &Expr,
     schema: &datafusion::common::DFSchema,
+    places: &[usize],
     rank: usize,
 ) -> Option<(i64, bool)> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else {
         return None;
     };
     let is_rank = |e: &Expr| match e {
-        Expr::Cast(cast) => column_of(&cast.expr, schema) == Some(rank),
-        other => column_of(other, schema) == Some(rank),
+        Expr::Cast(cast) => column_of(&cast.expr, schema).is_some_and(|c| places[c] == rank),
+        other => column_of(other, schema).is_some_and(|c| places[c] == rank),
     };
     let number = |e: &Expr| match e {
         Expr::Literal(value, _) => match value {
@@ -668,7 +693,6 @@ fn upper_bound(
 /// The window whose rows the aggregate tells apart itself.
 struct Fused {
     shape: crate::window_tvf::WindowShape,
-    time: usize,
     partition: Vec<usize>,
 }
 
@@ -687,11 +711,9 @@ fn fused_window(rel: &Rel, wanted: &[Expr], id: u64) -> Option<Fused> {
         if wanted.iter().any(reads_window) {
             return None;
         }
-        let time = whole.time?;
         let partition = whole.partition.into_iter().collect::<Option<Vec<_>>>()?;
         result = Some(Fused {
             shape: whole.shape,
-            time,
             partition,
         });
     }

@@ -51,8 +51,7 @@ pub struct Chain {
 pub struct Fusible {
     pub position: usize,
     pub shape: WindowShape,
-    /// The time column and the partition, as columns of the chain's end; None: gone.
-    pub time: Option<usize>,
+    /// The partition, as columns of the chain's end; None: gone.
     pub partition: Vec<Option<usize>>,
     /// The window's columns at the chain's end.
     pub columns: HashSet<usize>,
@@ -125,7 +124,6 @@ impl Chain {
             .position(|step| matches!(step, Work::Window { id: found, .. } if *found == id))?;
         let Work::Window {
             shape,
-            time,
             partition,
             schema,
             ..
@@ -135,8 +133,7 @@ impl Chain {
         };
         let count = schema.fields().len();
         let mut window: HashSet<usize> = (count - 3..count).collect();
-        let mut kept = vec![Some(*time)];
-        kept.extend(partition.iter().map(|c| Some(*c)));
+        let mut kept: Vec<Option<usize>> = partition.iter().map(|c| Some(*c)).collect();
         let mut schema = schema.clone();
         for step in &self.steps[position + 1..] {
             let touches = |expression: &Expr| {
@@ -201,10 +198,46 @@ impl Chain {
         Some(Fusible {
             position,
             shape: *shape,
-            time: kept[0],
-            partition: kept[1..].to_vec(),
+            partition: kept,
             columns: window,
         })
+    }
+
+    /// The same rows with the time column of their windows behind the others, as `CARRIED`. None: a step on the way
+    /// does not let it pass, or there is no window.
+    pub fn carrying_time(&self, id: u64) -> Option<Chain> {
+        let is_window = |step: &Work| matches!(step, Work::Window { .. });
+        let position = self
+            .steps
+            .iter()
+            .position(|step| matches!(step, Work::Window { id: found, .. } if *found == id))
+            .or_else(|| self.steps.iter().rposition(is_window))?;
+        let Work::Window { time, schema, .. } = &self.steps[position] else {
+            return None;
+        };
+        let mut chain = self.clone();
+        let rest = chain.steps.split_off(position + 1);
+        chain.schema = schema.clone();
+        let carried = Expr::Column(datafusion::common::Column::new(Some(CARRIED), "time"));
+        let mut columns: Vec<usize> = (0..schema.fields().len()).collect();
+        columns.push(*time);
+        let kind = schema.field(*time).data_type().clone();
+        chain.push(Work::Select(columns, with_carried(schema, &kind)?));
+        for step in rest {
+            chain.push(match step {
+                Work::Select(mut columns, after) => {
+                    columns.push(chain.schema.fields().len() - 1);
+                    Work::Select(columns, with_carried(&after, &kind)?)
+                }
+                Work::Project(mut expressions, after) => {
+                    expressions.push(carried.clone());
+                    Work::Project(expressions, with_carried(&after, &kind)?)
+                }
+                Work::Filter(predicate) => Work::Filter(predicate),
+                Work::Unnest(_) | Work::Window { .. } => return None,
+            });
+        }
+        Some(chain)
     }
 
     /// The steps as DataFusion evaluates them; `fused`: the window step that only holds its columns' places.
@@ -295,6 +328,21 @@ impl Chain {
         }
         Ok(steps)
     }
+}
+
+/// The qualifier of a time column that is carried along.
+pub const CARRIED: &str = "_weir_window";
+
+pub fn with_carried(schema: &DFSchema, kind: &DataType) -> Option<DFSchemaRef> {
+    let mut fields: Vec<(Option<TableReference>, FieldRef)> = schema
+        .iter()
+        .map(|(qualifier, field)| (qualifier.cloned(), field.clone()))
+        .collect();
+    let field = Field::new("time", kind.clone(), true);
+    fields.push((Some(TableReference::bare(CARRIED)), Arc::new(field)));
+    DFSchema::new_with_metadata(fields, HashMap::new())
+        .ok()
+        .map(Arc::new)
 }
 
 fn known(schema: &Option<DFSchemaRef>) -> Result<&DFSchemaRef> {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::chain::{with_row, Base, Chain, Work};
 use crate::fragment::Fragment;
-use crate::times::{traits, EventTimeMark, Trait};
+use crate::times::{traits, EventTimeMark};
 use crate::widen::signed;
 use crate::window_tvf::{WindowShape, WindowTvf};
 
@@ -183,6 +183,27 @@ impl Rel {
             Work::Filter(_) => {}
         }
     }
+    /// With the time column of the window `id` as last one, and that column.
+    pub fn carrying_time(&self, id: u64) -> Option<(Rel, Expr)> {
+        let chains = self
+            .chains
+            .iter()
+            .map(|chain| chain.carrying_time(id))
+            .collect::<Option<Vec<_>>>()?;
+        let schema = chains.first()?.schema.clone();
+        let time = Expr::Column(schema.columns().pop()?);
+        let rel = Rel {
+            chains,
+            schema,
+            changelog: self.changelog,
+        };
+        Some((rel, time))
+    }
+    /// Some of it comes right from a source.
+    pub fn from_source(&self) -> bool {
+        let is_source = |chain: &Chain| matches!(chain.base, Base::Source(_));
+        self.chains.iter().any(is_source)
+    }
     pub fn key(&self) -> String {
         let keys: Vec<String> = self.chains.iter().map(Chain::key).collect();
         keys.join(" + ")
@@ -253,7 +274,7 @@ impl<'a> Builder<'a> {
                 Ok(rel)
             }
             LogicalPlan::Filter(filter) => {
-                if let Some(rel) = self.top_n(filter, true)? {
+                if let Some(rel) = self.top_n(filter, None)? {
                     return Ok(rel);
                 }
                 let mut rel = self.build(&filter.input)?;
@@ -263,13 +284,7 @@ impl<'a> Builder<'a> {
             LogicalPlan::Projection(projection) => {
                 let mut rel = match projection.input.as_ref() {
                     LogicalPlan::Filter(filter) => {
-                        let last = filter.input.schema().fields().len().saturating_sub(1);
-                        let ranked = projection.expr.iter().any(|expression| {
-                            expression.column_refs().iter().any(|column| {
-                                filter.input.schema().index_of_column(column).ok() == Some(last)
-                            })
-                        });
-                        match self.top_n(filter, ranked)? {
+                        match self.top_n(filter, Some(&projection.expr))? {
                             Some(rel) => rel,
                             None => self.build(&projection.input)?,
                         }
@@ -658,10 +673,4 @@ pub fn arrow_schema(schema: &DFSchema) -> SchemaRef {
 
 pub fn columns_of(schema: &DFSchema) -> Vec<Expr> {
     schema.columns().into_iter().map(Expr::Column).collect()
-}
-
-pub fn time_of(found: &[Trait]) -> Option<usize> {
-    found
-        .iter()
-        .position(|column| matches!(column, Trait::EventTime { .. }))
 }

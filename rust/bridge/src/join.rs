@@ -19,7 +19,7 @@ use crate::fragment::Fragment;
 use crate::graph::{arrow_schema, columns_of, Builder, Input, Late, Node, Rel, Window};
 use crate::join_kind::{condition_text, Bounds, JoinKind, Sides};
 use crate::lookup::Lookup;
-use crate::times::{traits, Part};
+use crate::times::{traits, Part, WindowOf};
 
 /// Both sides of a join as inputs of its node.
 struct Joined {
@@ -106,9 +106,13 @@ impl Builder<'_> {
             .filter(|p| !is_edge(p))
             .cloned()
             .collect();
-        let left_time = self.event_time_of(&join.left, &left)?;
-        let right_time = self.event_time_of(&join.right, &right)?;
-        let joined = self.joined(join, left, right, &pairs)?;
+        let left_carried = carried(&left, window);
+        let right_carried = carried(&right, right_of);
+        let (left, left_time) = left_carried.map_or((left, None), |(rel, time)| (rel, Some(time)));
+        let (right, right_time) =
+            right_carried.map_or((right, None), |(rel, time)| (rel, Some(time)));
+        let timed = (left_time.is_some(), right_time.is_some());
+        let joined = self.joined(join, left, right, &pairs, [left_time, right_time])?;
         let tick_us = window.tick_us.min(right_of.tick_us);
         let spec = |input: &Input, columns: &[usize; 2]| {
             Window::attached(
@@ -121,9 +125,10 @@ impl Builder<'_> {
         let left_window = spec(&joined.left, left_columns);
         let right_window = spec(&joined.right, right_columns);
         if !window.processing {
-            let time = left_time.map(|t| joined.left.columns[t]);
+            let last = |input: &Input| input.columns.last().copied();
+            let time = last(&joined.left).filter(|_| timed.0);
             self.mark_attached(joined.left.node, &left_window, time);
-            let time = right_time.map(|t| joined.right.columns[t]);
+            let time = last(&joined.right).filter(|_| timed.1);
             self.mark_attached(joined.right.node, &right_window, time);
         }
         let mut node = self.join_node("window_join", &joined, pairs.len());
@@ -150,7 +155,7 @@ impl Builder<'_> {
             );
         }
         let join = sides.join;
-        let joined = self.joined(join, left, right, &sides.pairs)?;
+        let joined = self.joined(join, left, right, &sides.pairs, [None, None])?;
         let left_time = joined.left.columns[bounds.left_time];
         let right_time = joined.right.columns[bounds.right_time];
         self.mark_late(
@@ -191,7 +196,7 @@ impl Builder<'_> {
             return self.refused(&[], &["JOIN"], format!("this join has no equality between its tables: only joins of one window, or within time bounds, \
                  can do without"));
         }
-        let joined = self.joined(join, left, right, &sides.pairs)?;
+        let joined = self.joined(join, left, right, &sides.pairs, [None, None])?;
         let mut node = self.join_node("join", &joined, sides.pairs.len());
         node.unbounded = format!(
             "the join on {} keeps every row of both sides",
@@ -208,9 +213,10 @@ impl Builder<'_> {
         left: Rel,
         right: Rel,
         pairs: &[(Expr, Expr)],
+        times: [Option<Expr>; 2],
     ) -> Result<Joined> {
-        let left_width = left.schema.fields().len();
-        let right_width = right.schema.fields().len();
+        let left_width = join.left.schema().fields().len();
+        let right_width = join.right.schema().fields().len();
         let mut left_wanted = columns_of(join.left.schema());
         let mut right_wanted = columns_of(join.right.schema());
         for (left_key, right_key) in pairs {
@@ -237,6 +243,9 @@ impl Builder<'_> {
             left_wanted.push(left_key);
             right_wanted.push(right_key);
         }
+        let [left_time, right_time] = times;
+        left_wanted.extend(left_time);
+        right_wanted.extend(right_time);
         Ok(Joined {
             left: self.input(left, &left_wanted, true, None)?,
             right: self.input(right, &right_wanted, true, None)?,
@@ -318,15 +327,6 @@ impl Builder<'_> {
             with_row(&arrow_schema(&output)),
         );
         Ok(self.add_fragment(fragment))
-    }
-
-    fn event_time_of(&self, plan: &LogicalPlan, rel: &Rel) -> Result<Option<usize>> {
-        let from_source = rel
-            .chains
-            .iter()
-            .any(|chain| matches!(chain.base, Base::Source(_)));
-        let found = traits(plan)?;
-        Ok(crate::graph::time_of(&found).filter(|_| from_source))
     }
 
     // ---- lookups
@@ -475,6 +475,14 @@ impl Builder<'_> {
             .find_map(|word| find_identifier(self.text, word))
             .unwrap_or((0, 0))
     }
+}
+
+/// Rows right from a source take their time along, by which they are late.
+fn carried(rel: &Rel, window: &WindowOf) -> Option<(Rel, Expr)> {
+    if window.processing || !rel.from_source() {
+        return None;
+    }
+    rel.carrying_time(window.id)
 }
 
 fn equals(left: &Expr, right: &Expr) -> Expr {

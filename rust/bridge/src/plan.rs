@@ -316,12 +316,14 @@ fn refuse_unread_lookups(plan: &LogicalPlan, request: &Request) -> Outcome<()> {
     Ok(())
 }
 
-/// Without the rules that make two aggregates of one.
+/// Without the rules that make two aggregates of one, or a semi join of an inner one.
 fn streaming_state(context: &SessionContext) -> SessionState {
     let rules = Optimizer::new().rules;
     let kept = rules
         .into_iter()
-        .filter(|rule| rule.name() != "single_distinct_aggregation_to_group_by")
+        .filter(|rule| {
+            !["single_distinct_aggregation_to_group_by", "eliminate_join"].contains(&rule.name())
+        })
         .collect();
     SessionStateBuilder::new_from_existing(context.state())
         .with_optimizer_rules(kept)
@@ -404,7 +406,7 @@ fn mark_event_time(view: LogicalPlan, column: &str) -> LogicalPlan {
     LogicalPlan::Extension(Extension {
         node: Arc::new(EventTimeMark {
             input: Arc::new(view),
-            column: Expr::Column(column),
+            column,
         }),
     })
 }

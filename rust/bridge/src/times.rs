@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::{plan_err, DFSchemaRef, Result};
+use datafusion::common::{plan_err, Column, DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
 use crate::join_kind::{JoinKind, Sides};
@@ -64,7 +64,7 @@ pub fn tick_us(kind: &DataType) -> Option<i64> {
 #[derive(Debug, Clone)]
 pub struct EventTimeMark {
     pub input: Arc<LogicalPlan>,
-    pub column: Expr,
+    pub column: Column,
 }
 
 impl EventTimeMark {
@@ -74,11 +74,9 @@ impl EventTimeMark {
             _ => None,
         }
     }
+    /// None: nobody reads it any more.
     pub fn position(&self) -> Option<usize> {
-        match &self.column {
-            Expr::Column(column) => self.input.schema().index_of_column(column).ok(),
-            _ => None,
-        }
+        self.input.schema().index_of_column(&self.column).ok()
     }
 }
 
@@ -111,7 +109,7 @@ impl UserDefinedLogicalNodeCore for EventTimeMark {
         self.input.schema()
     }
     fn expressions(&self) -> Vec<Expr> {
-        vec![self.column.clone()]
+        vec![]
     }
     fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
         HashSet::new()
@@ -119,25 +117,17 @@ impl UserDefinedLogicalNodeCore for EventTimeMark {
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "EventTime: {}", self.column)
     }
-    fn with_exprs_and_inputs(
-        &self,
-        mut expressions: Vec<Expr>,
-        mut inputs: Vec<LogicalPlan>,
-    ) -> Result<Self> {
-        match (expressions.pop(), inputs.pop()) {
-            (Some(column), Some(input)) => Ok(EventTimeMark {
+    fn with_exprs_and_inputs(&self, _: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        match inputs.pop() {
+            Some(input) => Ok(EventTimeMark {
                 input: Arc::new(input),
-                column,
+                column: self.column.clone(),
             }),
-            _ => plan_err!("an event-time mark has one input and one column"),
+            None => plan_err!("an event-time mark has one input"),
         }
     }
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
-        let mut needed = output_columns.to_vec();
-        needed.push(self.position()?);
-        needed.sort_unstable();
-        needed.dedup();
-        Some(vec![needed])
+        Some(vec![output_columns.to_vec()])
     }
 }
 
