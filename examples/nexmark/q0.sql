@@ -15,7 +15,8 @@ CREATE TABLE nexmark (
 ) WITH ('connector' = 'generator', 'kind' = 'nexmark', 'rows' = '1000000');
 
 CREATE VIEW bid AS
-SELECT bid.auction, bid.bidder, bid.price, bid.channel, bid.url, `dateTime`, bid.extra
+SELECT bid.auction AS auction, bid.bidder AS bidder, bid.price AS price, bid.channel AS channel,
+       bid.url AS url, `dateTime`, bid.extra AS extra
 FROM nexmark WHERE event_type = 2;
 
 CREATE TABLE nexmark_q0 (
