@@ -246,6 +246,7 @@ std::string portable_sql_markdown() {
       "\n## Besides functions\n\n"
       "| here | in Flink |\n|---|---|\n"
       "| `a::INT`, `a ~ 'x'`, `ILIKE` | refused |\n"
+      "| `7` is BIGINT, also in `quantity + 7` | INT, so that `quantity + 7` is INT |\n"
       "| `1.1` is DOUBLE | DECIMAL(2, 1): write `CAST('1.1' AS DOUBLE)` where it matters |\n"
       "| DECIMAL divided has other digits | cast the result to the DECIMAL that is meant |\n"
       "| `CAST(t AS STRING)` has a `T` between date and time, BOOLEAN is `true` | a blank; `TRUE` |\n"

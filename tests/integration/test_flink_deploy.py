@@ -133,7 +133,8 @@ def test_stateless_inserts_move_when_they_are_told_to(pipeline, topic, kafka, fl
     kafka.create_topic(f"{topic}-out")
     case = pipeline(f"""
 CREATE TABLE copies (id BIGINT, shout STRING, position BIGINT)
-WITH ('connector'='kafka', 'topic'='{topic}-out', 'properties.bootstrap.servers'='{kafka.bootstrap}', 'key.fields'='shout');
+WITH ('connector'='kafka', 'topic'='{topic}-out', 'properties.bootstrap.servers'='{kafka.bootstrap}',
+  'key.fields'='shout');
 CREATE TABLE lake WITH ('connector'='delta', 'path'='{tmp_path / "lake"}');
 CREATE TEMPORARY VIEW loud AS SELECT id, UPPER(name) AS shout, place, twice, k FROM orders;
 EXECUTE STATEMENT SET BEGIN
@@ -203,10 +204,11 @@ def test_check_names_what_flink_takes_differently_or_not_at_all(pipeline):
     case = pipeline("""
 CREATE TABLE sink WITH ('connector'='blackhole');
 INSERT INTO sink SELECT id, date_trunc('hour', ts) AS hour, concat(customer, value) AS text, amount::STRING AS amount,
-  strange_thing(id) AS odd, CAST(id AS STRING) AS plain, UPPER(customer) AS fine
+  factorial(id) AS odd, CAST(id AS STRING) AS plain, UPPER(customer) AS fine
 FROM orders WHERE id <> 3;
-""".replace("strange_thing(id)", "factorial(id)"), columns=COLUMNS + ", `value` STRING, place STRING METADATA FROM 'partition'",
-        create=False, settings={"pipeline__late_rows": "drop"}, options=", 'scan.partitions'='0', 'watermark.max-ahead'='1 h'")
+""", columns=COLUMNS + ", `value` STRING, place STRING METADATA FROM 'partition'", create=False,
+                    settings={"pipeline__late_rows": "drop"},
+                    options=", 'scan.partitions'='0', 'watermark.max-ahead'='1 h'")
     said = check(case, expect=2)
     lines = (case.folder / "p.sql").read_text().splitlines()
     errors = {lines[int(line) - 1][int(column) - 1:].split("(")[0].split(" ")[0].strip(",'="): words
@@ -225,8 +227,8 @@ FROM orders WHERE id <> 3;
 
 def test_check_takes_what_is_portable(pipeline, tmp_path):
     case = pipeline(f"CREATE TABLE lake WITH ('connector'='delta', 'path'='{tmp_path / 'lake'}');\n"
-                    "INSERT INTO lake SELECT id, COALESCE(customer, '-') AS who, EXTRACT(HOUR FROM ts) AS hours FROM orders;\n",
-                    create=False)
+                    "INSERT INTO lake SELECT id, COALESCE(customer, '-') AS who, EXTRACT(HOUR FROM ts) AS hours "
+                    "FROM orders;\n", create=False)
     assert ": error: " not in check(case)
 
 
@@ -236,7 +238,8 @@ CREATE TABLE orders (id BIGINT) WITH ('connector'='file', 'path'='x.ndjson', 'fo
 CREATE TABLE sink WITH ('connector'='blackhole');
 INSERT INTO sink SELECT id FROM orders;
 """)
-    assert re.search(r"^p\.sql:2:51: error: Flink cannot read 'orders', whose connector is 'file'", check(case, 2), re.M)
+    assert re.search(r"^p\.sql:2:51: error: Flink cannot read 'orders', whose connector is 'file'", check(case, 2),
+                     re.M)
 
 
 def test_the_page_of_portable_sql_is_what_the_binary_says(weir):

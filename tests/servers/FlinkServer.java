@@ -16,12 +16,13 @@ public class FlinkServer {
       String[] parts = setting.split("=", 2);
       configuration.setString(parts[0], parts[1]);
     }
+    String slots = configuration.getString("taskmanager.numberOfTaskSlots", "8");
     MiniCluster cluster =
         new MiniCluster(
             new MiniClusterConfiguration.Builder()
                 .setConfiguration(configuration)
                 .setNumTaskManagers(1)
-                .setNumSlotsPerTaskManager(Integer.parseInt(configuration.getString("taskmanager.numberOfTaskSlots", "8")))
+                .setNumSlotsPerTaskManager(Integer.parseInt(slots))
                 .build());
     cluster.start();
     configuration.setString("execution.target", "remote");
