@@ -279,6 +279,25 @@ def test_a_lost_state_is_said(target):
     assert "earlier sink log" in again.stderr and "at least once" in again.stderr
 
 
+def test_a_lost_state_of_a_query_that_keeps_it_is_said(target):
+    lines = [json.dumps({"id": n, "at": f"2026-11-21T10:00:{n:02d}"}).encode() for n in range(1, 36)]
+    (target.case.folder / "in.ndjson").write_bytes(b"\n".join(lines) + b"\n")
+    target.case.write("p.sql", target.case.settings("p") + (
+        "CREATE TABLE events (id BIGINT NOT NULL, at TIMESTAMP(3), WATERMARK FOR at AS at) WITH ('connector'='file',"
+        f" 'path'='{target.case.folder}/in.ndjson', 'format'='json', 'watermark.max-ahead'='0 s');\n"
+        f"{target.sink()}INSERT INTO sink SELECT window_start, COUNT(*) AS n FROM"
+        " TABLE(TUMBLE(TABLE events, DESCRIPTOR(at), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;\n"))
+    counts = [(9,), (10,), (10,), (6,)]
+    target.case.once("p.sql")
+    assert target.server.rows(f"SELECT n FROM default.{target.name} ORDER BY window_start") == counts
+    target.case.once("p.sql")
+    assert target.server.rows(f"SELECT n FROM default.{target.name} ORDER BY window_start") == counts
+    shutil.rmtree(target.case.folder / "state")
+    again = target.case.once("p.sql")
+    assert "earlier sink log" in again.stderr and "at least once" in again.stderr
+    assert target.server.rows(f"SELECT count(), sum(n) FROM default.{target.name}") == [(8, 70)]
+
+
 def test_a_kill_while_the_answer_is_on_its_way(target, running, eventually):
     target.file_pipeline(events(1, 100))
     target.server.fault("hang", when="after")
