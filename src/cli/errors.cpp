@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/objects.h"
 #include "cli/command.h"
 #include "cli/edge_errors.h"
 #include "cli/payload_excerpt.h"
@@ -147,6 +148,45 @@ int count(const Arguments& arguments, const PipelinePlan& plan) {
   return kExitOk;
 }
 
+// The file with one INSERT more: the source's columns into the columns of the same names of the table --into.
+Result<std::unique_ptr<PipelinePlan>> plan_with_into(Arguments& arguments, const Registry& registry) {
+  const std::string& into = arguments.filter.into;
+  auto text = read_file(arguments.file);
+  if (!text.ok()) return Status::invalid(arguments.file + ": " + text.status().message());
+  Diagnostics diagnostics;
+  PipelineSpec spec = parse_pipeline(arguments.file, *text, diagnostics);
+  if (diagnostics.has_errors()) return diagnostics.status();
+  const TableSpec* target = spec.table(into);
+  if (target == nullptr) return Status::invalid("--into: the file declares no table '" + into + "'");
+  const TableSpec* source = spec.table(arguments.filter.source);
+  if (source == nullptr) {
+    return Status::invalid("--into needs --source: the table whose events are written into '" + into + "'");
+  }
+  std::string columns;
+  InsertSpec insert;
+  for (const ColumnSpec& column : source->columns) {
+    const bool wanted = target->columns.empty() || std::any_of(target->columns.begin(), target->columns.end(),
+                                                               [&](const ColumnSpec& candidate) {
+                                                                 return candidate.name == column.name;
+                                                               });
+    if (!wanted) continue;
+    columns += (columns.empty() ? "`" : ", `") + column.name + "`";
+    if (!target->columns.empty()) insert.columns.push_back(column.name);
+  }
+  if (columns.empty()) {
+    return Status::invalid("--into: '" + into + "' has none of the columns of '" + source->name + "'");
+  }
+  insert.table = into;
+  insert.column_locations.assign(insert.columns.size(), target->location);
+  insert.query = "SELECT " + columns + " FROM `" + source->name + "`";
+  insert.location = insert.query_location = target->location;
+  spec.inserts.push_back(std::move(insert));
+  auto plan = plan_pipeline(std::move(spec), registry, diagnostics);
+  if (plan == nullptr) return diagnostics.status();
+  arguments.filter.into = plan->inserts.back()->label;
+  return plan;
+}
+
 int replay(const Arguments& arguments, const PipelinePlan& plan) {
   auto counts = replay_errors(plan, arguments.filter, Clock::real(),
                               [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
@@ -164,6 +204,7 @@ void add_errors_command(CLI::App& app, const Registry& registry, int& exit) {
   command->footer(
       "Examples:\n  weir errors list orders.sql\n  weir errors show orders.sql --code wrong_type --limit 1\n"
       "  weir errors count orders.sql\n  weir errors replay orders.sql --where \"code = 'wrong_type'\"\n"
+      "  weir errors replay orders.sql --source orders --code late --into late_orders\n"
       "  weir errors replay weir.toml           events that no route took, by today's routes");
   using Action = int (*)(const Arguments&, const PipelinePlan&);
   auto add = [&](const char* name, const char* help, Action action) {
@@ -185,6 +226,10 @@ void add_errors_command(CLI::App& app, const Registry& registry, int& exit) {
     if (action == replay) {
       sub->add_option("--url", arguments->url,
                       "of the server that holds the log of weir.toml; empty: as its 'listen' says");
+      sub->add_option(
+          "--into", arguments->filter.into,
+          "write the events of --source into this table of the file, columns by name, instead of where "
+          "they failed; takes late and future ones too");
     }
     sub->callback([arguments, action, &registry, &exit] {
       if (arguments->file.ends_with(".toml")) {
@@ -197,6 +242,11 @@ void add_errors_command(CLI::App& app, const Registry& registry, int& exit) {
         } else {
           exit = action(*arguments, *edge_error_plan(unrouted_settings(*config)));
         }
+        return;
+      }
+      if (!arguments->filter.into.empty()) {
+        auto plan = plan_with_into(*arguments, registry);
+        exit = plan.ok() ? action(*arguments, **plan) : report(plan.status());
         return;
       }
       auto plan = load_pipeline(arguments->file, registry);

@@ -373,7 +373,8 @@ class EpochRun {
     origin.pipeline = state_.plan.spec.name;
     origin.source = first_source(index).table.name;
     origin.partition = "out:" + insert.label;
-    origin.payload_kind = "row";
+    // Replay takes rows of a sink; what failed between two operators has other columns.
+    origin.payload_kind = code == ErrorCode::sink_refused ? "row" : "intermediate";
     ErrorRecord record;
     record.code = code;
     record.message = message;

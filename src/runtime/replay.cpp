@@ -234,7 +234,7 @@ class SourceReplay {
       if (batch == nullptr) break;
       for (int64_t row = 0; row < batch->num_rows(); ++row) {
         std::string code = text_at(*batch, "code", row);
-        if (code == "late" || code == "future") continue;
+        if (filter_.into.empty() && (code == "late" || code == "future")) continue;
         StoredError error = stored_error(*batch, row);
         if (tried_.count(error.id) != 0) continue;
         bytes += static_cast<int64_t>(error.payload.size());
@@ -266,9 +266,13 @@ class SourceReplay {
              errors[end].payload_kind == errors[begin].payload_kind) {
         ++end;
       }
-      const bool stored_rows = errors[begin].payload_kind == "row";
-      WEIR_TRY(stored_rows ? replay_rows(errors, begin, end, resolutions)
-                           : replay_group(errors, begin, end, resolutions));
+      const std::string& kind = errors[begin].payload_kind;
+      if (kind == "intermediate" || (kind == "row" && !filter_.into.empty())) {
+        leave(errors, begin, end, resolutions);
+      } else {
+        WEIR_TRY(kind == "row" ? replay_rows(errors, begin, end, resolutions)
+                               : replay_group(errors, begin, end, resolutions));
+      }
       begin = end;
     }
     for (Resolution& resolution : resolutions) {
@@ -355,10 +359,23 @@ class SourceReplay {
     return {};
   }
 
+  // Rows that are no events and no rows of a sink either: there is nothing to run them through.
+  static void leave(const std::vector<StoredError>& errors, size_t begin, size_t end,
+                    std::vector<Resolution>& resolutions) {
+    for (size_t i = begin; i < end; ++i) {
+      Resolution resolution;
+      resolution.error_id = errors[i].id;
+      resolution.resolved = false;
+      resolution.code = "sql_eval";
+      resolution.message = "a row from within a query, not an event: it cannot be replayed";
+      resolutions.push_back(std::move(resolution));
+    }
+  }
+
   // Errors of one partition that are meant for the same INSERT, or for all.
   Status replay_group(const std::vector<StoredError>& errors, size_t begin, size_t end,
                       std::vector<Resolution>& resolutions) {
-    const std::string& sink = errors[begin].sink;
+    const std::string& sink = filter_.into.empty() ? errors[begin].sink : filter_.into;
     std::vector<bool> active(inserts_.size(), sink.empty());
     bool known = sink.empty();
     for (size_t i = 0; i < inserts_.size(); ++i) {

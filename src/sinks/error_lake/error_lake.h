@@ -33,7 +33,8 @@ struct ErrorOrigin {
   std::string pipeline;
   std::string source;
   std::string partition;
-  std::string payload_kind = "raw";  // or "row": a row of the sink as JSON
+  // Or "row": a row of the sink as JSON; or "intermediate": a row between two operators of a query, as JSON.
+  std::string payload_kind = "raw";
   std::string schema_name;           // "" until a registry names one
   int32_t schema_version = 0;        // 0: none
   int32_t attempts = 1;              // how often the event has been tried, this time included
