@@ -52,8 +52,10 @@ class KeyIndex {
     if (!slots_.empty()) __builtin_prefetch(&slots_[start(key)]);
   }
 
+  static uint64_t spread(uint64_t key) { return (key ^ (key >> 32)) * 0x9e3779b97f4a7c15ull; }
+
  private:
-  size_t start(uint64_t key) const { return ((key ^ (key >> 32)) * 0x9e3779b97f4a7c15ull) >> shift_; }
+  size_t start(uint64_t key) const { return spread(key) >> shift_; }
   size_t place(uint64_t key) const {
     size_t mask = slots_.size() - 1;
     size_t at = start(key);
@@ -72,6 +74,25 @@ class KeyIndex {
   std::vector<Slot> slots_;
   int shift_ = 64;
   size_t used_ = 0;
+};
+
+// Says of most keys that are not among a few that they are not: one bit a hash, 16 bits a key.
+class KeyFilter {
+ public:
+  void reset(size_t keys) {
+    size_t words = 4;
+    while (words * 64 < keys * 16) words *= 2;
+    words_.assign(words, 0);
+    shift_ = 64 - 6 - __builtin_ctzll(words);
+  }
+  void add(uint64_t key) { words_[place(key) >> 6] |= uint64_t{1} << (place(key) & 63); }
+  bool may_have(uint64_t key) const { return (words_[place(key) >> 6] >> (place(key) & 63)) & 1; }
+
+ private:
+  size_t place(uint64_t key) const { return KeyIndex::spread(key) >> shift_; }
+
+  std::vector<uint64_t> words_;
+  int shift_ = 0;
 };
 
 }  // namespace weir

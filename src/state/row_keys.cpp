@@ -50,8 +50,6 @@ std::shared_ptr<arrow::Schema> as_nullable(const arrow::Schema& schema) {
   return arrow::schema(std::move(fields));
 }
 
-size_t KeyedRows::size() const { return rows ? static_cast<size_t>(rows->num_rows()) : 0; }
-
 Result<RowKeys> RowKeys::create(std::shared_ptr<arrow::Schema> schema, std::vector<int> columns,
                                 int time_column) {
   RowKeys keys;
@@ -97,6 +95,7 @@ Result<KeyedRows> RowKeys::prepare(std::shared_ptr<arrow::RecordBatch> rows) con
   }
   KeyedRows keyed;
   keyed.rows = std::move(rows);
+  keyed.count = static_cast<size_t>(keyed.rows->num_rows());
   if (keyed.size() == 0) return keyed;
   point(keyed);
   if (keyed.times != nullptr) {

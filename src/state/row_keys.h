@@ -19,6 +19,7 @@ namespace weir {
 // moving keeps them.
 struct KeyedRows {
   std::shared_ptr<arrow::RecordBatch> rows;
+  size_t count = 0;                // of rows
   const uint64_t* keys = nullptr;  // by row; null until RowKeys::make_keys
   const int64_t* times = nullptr;  // by row, in units of `scale` microseconds; null: rows have no time
   int64_t scale = 1;
@@ -30,7 +31,7 @@ struct KeyedRows {
   KeyedRows() = default;
   KeyedRows(KeyedRows&&) noexcept = default;
   KeyedRows& operator=(KeyedRows&&) noexcept = default;
-  size_t size() const;
+  size_t size() const { return count; }
   int64_t time_us(size_t row) const { return times[row] * scale; }
 };
 

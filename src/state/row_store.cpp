@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kSmallRows = 1024;  // batches below this are merged
 // Rough costs of one row in quarters of a nanosecond: putting it into an index; being looked at by a scan.
-constexpr int64_t kIndexCost = 80;
+constexpr int64_t kIndexCost = 48;
 constexpr int64_t kScanCost = 8;
 constexpr size_t kPrefetch = 12;  // rows ahead
 
@@ -278,7 +278,7 @@ void RowStore::index_where_cheaper(Segment& segment, size_t probe_rows, const Ke
       int64_t rows = static_cast<int64_t>(kept.rows.size());
       int64_t asking = static_cast<int64_t>(probe_rows);
       kept.debt += std::min(rows, asking) * kIndexCost + std::max(rows, asking) * kScanCost;
-      if (kept.debt >= rows * kIndexCost * 3 / 2) {
+      if (kept.debt >= rows * kIndexCost) {
         index_chunk(segment, chunk);
         continue;
       }
@@ -349,15 +349,16 @@ Status RowStore::match_unindexed(const KeyedRows& probe, const MatchTimes& times
   if (stored_rows <= probe.size()) return match_few<kTimed>(probe, times, pairs);
 
   scratch_index_.reset(probe.size());
+  scratch_filter_.reset(probe.size());
   scratch_next_.resize(probe.size());
   for (size_t row = 0; row < probe.size(); ++row) {
+    scratch_filter_.add(probe.keys[row]);
     scratch_next_[row] = scratch_index_.push(probe.keys[row], static_cast<uint32_t>(row));
   }
-  uint64_t only = probe.keys[0];
   for (uint32_t chunk : scan_) {
     const KeyedRows& rows = kept_[chunk].rows;
     for (size_t at = 0; at < rows.size(); ++at) {
-      if (probe.size() == 1 && rows.keys[at] != only) continue;
+      if (!scratch_filter_.may_have(rows.keys[at])) continue;
       const KeyIndex::Slot* slot = scratch_index_.find(rows.keys[at]);
       if (slot == nullptr) continue;
       uint32_t row = slot->head;
@@ -383,16 +384,15 @@ Status RowStore::match_few(const KeyedRows& probe, const MatchTimes& times, RowP
     }
   }
   scratch_index_.reset(scratch_rows_.size());
+  scratch_filter_.reset(scratch_rows_.size());
   scratch_next_.resize(scratch_rows_.size());
   for (size_t i = 0; i < scratch_rows_.size(); ++i) {
-    const KeyedRows& rows = kept_[chunk_of(scratch_rows_[i])].rows;
-    scratch_next_[i] = scratch_index_.push(rows.keys[row_of(scratch_rows_[i])], static_cast<uint32_t>(i));
+    uint64_t key = kept_[chunk_of(scratch_rows_[i])].rows.keys[row_of(scratch_rows_[i])];
+    scratch_filter_.add(key);
+    scratch_next_[i] = scratch_index_.push(key, static_cast<uint32_t>(i));
   }
-  const KeyedRows& first = kept_[chunk_of(scratch_rows_[0])].rows;
-  uint64_t only = first.keys[row_of(scratch_rows_[0])];
-  bool one = scratch_rows_.size() == 1;
   for (size_t row = 0; row < probe.size(); ++row) {
-    if (one && probe.keys[row] != only) continue;
+    if (!scratch_filter_.may_have(probe.keys[row])) continue;
     const KeyIndex::Slot* slot = scratch_index_.find(probe.keys[row]);
     if (slot == nullptr) continue;
     uint32_t at = slot->head;

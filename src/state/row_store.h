@@ -95,7 +95,7 @@ class RowStore {
     KeyedRows rows;
     std::vector<RowRef> next;  // indexed: by row, the next one of the same key
     bool indexed = false;
-    int64_t debt = 0;  // what looking through it has cost so far, in quarters of a nanosecond, roughly
+    int64_t debt = 0;  // what looking through it has cost so far, in quarters of a nanosecond
     int64_t now_us = 0;
   };
   struct Segment {
@@ -139,6 +139,7 @@ class RowStore {
   // Scratch of match
   std::vector<uint32_t> scan_;
   KeyIndex scratch_index_;
+  KeyFilter scratch_filter_;
   std::vector<uint32_t> scratch_next_;
   std::vector<RowRef> scratch_rows_;
 };
