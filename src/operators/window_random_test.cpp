@@ -241,7 +241,7 @@ class RandomRun {
     };
     if (shape_.assigner == Assigner::attached) return belongs(row.start_ms, row.end_ms);
     int64_t step = shape_.assigner == Assigner::hop ? shape_.slide_ms : shape_.size_ms;
-    for (int64_t n = -100; n < 100; ++n) {
+    for (int64_t n = -100; n < 400; ++n) {
       int64_t start = n * step + shape_.offset_ms;
       if (shape_.assigner == Assigner::cumulate) {
         for (int64_t span = shape_.slide_ms; span <= shape_.size_ms; span += shape_.slide_ms) {
