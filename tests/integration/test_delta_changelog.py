@@ -41,7 +41,7 @@ class Target:
         self.case = case
         self.input = case.folder / "in.ndjson"
 
-    def pipeline(self, changes, options="", checks="", select="SELECT id, region, name, CAST(day AS DATE) FROM changes"):
+    def pipeline(self, changes, options="", checks=""):
         if changes is not None:
             self.input.write_bytes(b"\n".join(changes) + b"\n")
         self.case.write("p.sql", self.case.settings("p", pipeline__batch_rows="20") + f"""
@@ -49,7 +49,7 @@ CREATE TABLE changes (id BIGINT NOT NULL, region STRING, name STRING, day STRING
 WITH ('connector'='file', 'path'='{self.input}', 'format'='debezium-json');
 CREATE TABLE current (id BIGINT, region STRING, name STRING, day DATE, PRIMARY KEY (id, region) NOT ENFORCED)
 WITH ('connector'='delta', 'path'='{self.case.lake}'{options});
-INSERT INTO current {select};
+INSERT INTO current SELECT id, region, name, CAST(day AS DATE) FROM changes;
 """)
 
     def once(self, **more):
@@ -57,7 +57,7 @@ INSERT INTO current {select};
 
     def current(self):
         table = DeltaTable(str(self.case.lake)).to_pyarrow_table(columns=["id", "name", "day"]).sort_by("id")
-        return [(number, name, str(day)) for number, name, day in zip(*(column.to_pylist() for column in table.columns))]
+        return [(each["id"], each["name"], str(each["day"])) for each in table.to_pylist()]
 
     def expect(self, rows):
         assert self.current() == [(number, rows[number]["name"], rows[number]["day"]) for number in sorted(rows)]
