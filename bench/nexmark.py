@@ -268,7 +268,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weir", default=str(ROOT / "build" / "weir"))
     parser.add_argument("--tools", default=str(ROOT / "build"))
-    parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--events", type=int, default=1_500_000)
     parser.add_argument("--check-events", type=int, default=200_000, help="over which the rows are compared")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--queries", default=",".join(QUERIES))

@@ -36,7 +36,7 @@ def run(weir, folder, query, source, settings=""):
 
 def test_the_readme_tells_every_query():
     readme = (NEXMARK / "README.md").read_text()
-    assert sorted(QUERIES) == sorted(["q0", "q1", "q2", "q3", "q5", "q7", "q8", "q11", "q12", "q14", "q20", "q21", "q22"])
+    assert sorted(int(query[1:]) for query in QUERIES) == [0, 1, 2, 3, 5, 7, 8, 11, 12, 14, 20, 21, 22]
     for number in range(23):
         assert readme.count(f"q{number} ") + readme.count(f"q{number},") >= 1, number
 
@@ -99,7 +99,7 @@ INSERT INTO lake SELECT bid.price AS price, bid.extra AS extra FROM nexmark WHER
     file.write_text(text.replace("\n) WITH", ",\n  CHECK (event_type <> 2 OR bid.price < 1000000)\n) WITH", 1))
     weir.run(["run", file.name, "--once", "--progress", "none"], cwd=tmp_path)
     assert file.read_text() != text
-    good = duckdb.sql(f"SELECT count(*) FROM read_parquet('{tmp_path}/lake/*.parquet')").fetchone()[0]
+    good = duckdb.sql(f"SELECT count(*) FROM read_parquet('{tmp_path}/lake/*.parquet')").fetchall()[0][0]
     assert 0 < good < 920
     file.write_text(text)
     weir.run(["errors", "replay", file.name], cwd=tmp_path)

@@ -12,7 +12,7 @@ use datafusion::common::{exec_datafusion_err, exec_err, plan_err, Result};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use regex::Regex;
+use regex::{CaptureLocations, Regex};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
@@ -120,7 +120,8 @@ impl ScalarUDFImpl for Function {
 fn regexp_extract(arrays: &[ArrayRef]) -> Result<StringArray> {
     let (texts, patterns) = (arrays[0].as_string::<i32>(), arrays[1].as_string::<i32>());
     let groups = arrays.get(2).map(|g| g.as_primitive::<Int64Type>());
-    let mut compiled: HashMap<&str, Regex> = HashMap::new();
+    // Nearly always one pattern for all rows.
+    let mut compiled: Option<(&str, Regex, CaptureLocations)> = None;
     let mut result = StringBuilder::new();
     for row in 0..texts.len() {
         if texts.is_null(row)
@@ -131,16 +132,23 @@ fn regexp_extract(arrays: &[ArrayRef]) -> Result<StringArray> {
             continue;
         }
         let pattern = patterns.value(row);
-        if !compiled.contains_key(pattern) {
-            let regex = Regex::new(pattern).map_err(|e| {
-                exec_datafusion_err!("REGEXP_EXTRACT: '{pattern}' is no regular expression: {e}")
-            })?;
-            compiled.insert(pattern, regex);
-        }
+        let (_, regex, places) = match &mut compiled {
+            Some(last) if last.0 == pattern => last,
+            other => {
+                let regex = Regex::new(pattern).map_err(|e| {
+                    exec_datafusion_err!(
+                        "REGEXP_EXTRACT: '{pattern}' is no regular expression: {e}"
+                    )
+                })?;
+                let places = regex.capture_locations();
+                other.insert((pattern, regex, places))
+            }
+        };
+        let text = texts.value(row);
         let group = groups.map_or(0, |groups| groups.value(row));
         let found = usize::try_from(group).ok().and_then(|group| {
-            let captures = compiled[pattern].captures(texts.value(row))?;
-            captures.get(group).map(|m| m.as_str())
+            regex.captures_read(places, text)?;
+            places.get(group).map(|(begin, end)| &text[begin..end])
         });
         result.append_option(found);
     }
@@ -162,12 +170,30 @@ fn split_index(arrays: &[ArrayRef]) -> StringArray {
             match (text.is_empty(), separator.is_empty()) {
                 (true, _) => None,
                 (_, true) => text.split_whitespace().nth(number),
+                _ if separator.len() == 1 => nth_part(text, separator.as_bytes()[0], number),
                 _ => text.split(separator).nth(number),
             }
         });
         result.append_option(part);
     }
     result.finish()
+}
+
+/// Between separators of one ASCII character.
+fn nth_part(text: &str, separator: u8, number: usize) -> Option<&str> {
+    let mut begin = 0;
+    let mut left = number;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte != separator {
+            continue;
+        }
+        if left == 0 {
+            return Some(&text[begin..at]);
+        }
+        left -= 1;
+        begin = at + 1;
+    }
+    (left == 0).then(|| &text[begin..])
 }
 
 fn part(name: &str, times: &ArrayRef) -> Result<Int64Array> {
