@@ -109,7 +109,9 @@ Result<std::string> FlinkGateway::request(const char* method, const std::string&
   request.url = url_ + path;
   request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
   if (!body.empty()) request.body.push_back(body);
-  WEIR_ASSIGN(const HttpResponse response, client_.send(request));
+  const auto sent = client_.send(request);
+  if (!sent.ok()) return sent.status().with_context("Flink's SQL gateway at " + url_);
+  const HttpResponse& response = *sent;
   if (response.status == 200) return response.body;
   const json answer = parsed(response.body);
   std::string trace;

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from case import rows
-from servers import FlinkServer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COLUMNS = """id BIGINT NOT NULL, customer STRING, amount DECIMAL(12, 2), ts TIMESTAMP(3),
@@ -191,7 +190,7 @@ def test_an_address_that_is_no_gateway(pipeline, flink):
     case = pipeline("CREATE TABLE sink WITH ('connector'='blackhole');\nINSERT INTO sink SELECT id FROM orders;\n",
                     create=False)
     assert "is no SQL gateway" in deploy(case, "--gateway", flink.jobmanager, "--all", expect=3).stderr
-    assert "127.0.0.1:1" in deploy(case, "--gateway", "http://127.0.0.1:1", "--all", expect=3).stderr
+    assert "SQL gateway at http://127.0.0.1:1: " in deploy(case, "--gateway", "http://127.0.0.1:1", "--all", expect=3).stderr
     assert "--gateway is missing" in deploy(case, "--all", expect=2).stderr
 
 
@@ -246,11 +245,3 @@ def test_the_page_of_portable_sql_is_what_the_binary_says(weir):
     page = (ROOT / "docs" / "portable-sql.md").read_text()
     assert page == weir.run(["check", "--portable-sql"]).stdout, \
         "mend it with: build/weir check --portable-sql > docs/portable-sql.md"
-
-
-def test_a_second_server_starts_and_ends(tmp_path):
-    with FlinkServer(tmp_path, slots=1) as server:
-        session = server.open_session()
-        assert server.execute(session, "SELECT 1 + 1") == [[2]]
-        process = server.process
-    assert process.poll() is not None
