@@ -450,11 +450,14 @@ class Planner {
                          "the watermark cannot be planned: " + result.error.status.message());
       return;
     }
-    if (result.plan->schema->field(0)->type()->id() != arrow::Type::TIMESTAMP) {
+    const auto& attribute = *result.plan->schema->field(0)->type();
+    if (attribute.id() != arrow::Type::TIMESTAMP ||
+        static_cast<const arrow::TimestampType&>(attribute).unit() == arrow::TimeUnit::NANO) {
       diagnostics_.error(table.watermark_location, "the column '" + table.watermark_column +
                                                        "' of WATERMARK FOR is " +
                                                        result.plan->schema->field(0)->type()->ToString() +
-                                                       ", expected TIMESTAMP(p) or TIMESTAMP_LTZ(p)");
+                                                       ", expected TIMESTAMP(p) or TIMESTAMP_LTZ(p), p at "
+                                                       "most 6");
       return;
     }
     source.event_time.fragment = std::move(result.plan->branches[0].fragment);

@@ -58,7 +58,7 @@ TEST(StatefulPlan, StatelessSetsStayStateless) {
 TEST(StatefulPlan, UnboundedStateIsRefusedAtItsPlace) {
   const std::string query = "INSERT INTO kept SELECT page,\n  COUNT(*) AS n FROM clicks GROUP BY page;";
   PlannedText result = planned(query);
-  EXPECT_TRUE(has(result.errors, "7:36 GROUP BY clicks.page keeps every group for ever")) << result.errors;
+  EXPECT_TRUE(has(result.errors, "7:38 GROUP BY clicks.page keeps every group for ever")) << result.errors;
   EXPECT_TRUE(has(result.errors, "SET 'pipeline.state-ttl'")) << result.errors;
   for (const char* setting :
        {"SET 'pipeline.state-ttl' = '1 h';", "SET 'pipeline.unbounded-state' = 'allow';"}) {
@@ -101,12 +101,12 @@ TEST(StatefulPlan, WatermarksOfAWrongTypeAreRefusedAtTheirPlace) {
       ") WITH ('connector' = 'in'); CREATE TABLE o WITH ('connector' = 'out'); INSERT INTO o "
       "SELECT a FROM t;";
   EXPECT_TRUE(has(plan_text("CREATE TABLE t (a BIGINT,\n WATERMARK FOR a AS a" + tail).errors,
-                  "2:21 WATERMARK FOR a: the column is int64"));
+                  "2:21 the watermark of 't' is int64"));
   EXPECT_TRUE(has(plan_text("CREATE TABLE t (a TIMESTAMP(9),\n WATERMARK FOR a AS a" + tail).errors,
-                  "2:21 WATERMARK FOR a: the column is timestamp[ns]"));
+                  "2:21 the column 'a' of WATERMARK FOR is timestamp[ns]"));
   EXPECT_TRUE(
       has(plan_text("CREATE TABLE t (a TIMESTAMP(3), b INT,\n WATERMARK FOR a AS b + 1" + tail).errors,
-          "2:21 the watermark's expression is"));
+          "2:21 the watermark of 't' is int"));
   EXPECT_TRUE(has(plan_text("CREATE TABLE t (a TIMESTAMP(3),\n WATERMARK FOR a AS nope" + tail).errors,
                   "2:21 there is no column 'nope'"));
   EXPECT_EQ(plan_text("CREATE TABLE t (a BIGINT, b AS TO_TIMESTAMP_MILLIS(a),\n WATERMARK FOR b AS b" + tail)

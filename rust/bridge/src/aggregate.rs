@@ -1,7 +1,7 @@
 //! GROUP BY, DISTINCT and TopN -> nodes of the graph.
 
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::common::{plan_datafusion_err, plan_err, Result, ScalarValue};
+use datafusion::common::{plan_err, Result, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{
@@ -218,7 +218,11 @@ impl Builder<'_> {
         // Behind keys, arguments and filters: the time, or start and end of the window that rows carry.
         let mut extra: Vec<Expr> = Vec::new();
         match &fused {
-            Some(fused) if window.session => check_session(&plain_keys, &rel, fused)?,
+            Some(fused) if window.session => {
+                if let Err(words) = check_session(&plain_keys, &rel, fused) {
+                    return self.refused(&[], &["SESSION"], words);
+                }
+            }
             Some(_) => {}
             None => extra.extend([Part::Start, Part::End].into_iter().filter_map(edge)),
         }
@@ -323,6 +327,13 @@ impl Builder<'_> {
                     &input.columns,
                 )?;
                 node.changelog = true;
+                let collects = |call: &Wanted| {
+                    call.distinct || ["array_agg", "string_agg"].contains(&call.function)
+                };
+                if aggregate.group_expr.is_empty() && calls.iter().any(collects) {
+                    node.unbounded = "an aggregate that collects values keeps them for ever".into();
+                    (node.line, node.column) = self.place_of(&[], &["DISTINCT", "SELECT"]);
+                }
                 if !aggregate.group_expr.is_empty() {
                     let keys: Vec<String> = aggregate.group_expr.iter().map(show).collect();
                     let what = match calls.is_empty() {
@@ -720,11 +731,11 @@ fn fused_window(rel: &Rel, wanted: &[Expr], id: u64) -> Option<Fused> {
     result
 }
 
-fn check_session(keys: &[Expr], rel: &Rel, fused: &Fused) -> Result<()> {
+fn check_session(keys: &[Expr], rel: &Rel, fused: &Fused) -> std::result::Result<(), String> {
     let mut grouped: Vec<usize> = Vec::new();
     for key in keys {
         let column = column_of(key, &rel.schema).ok_or_else(|| {
-            plan_datafusion_err!(
+            format!(
                 "a SESSION is grouped by window_start, window_end and the columns of its PARTITION BY, not by {}",
                 show(key)
             )
@@ -748,8 +759,8 @@ fn check_session(keys: &[Expr], rel: &Rel, fused: &Fused) -> Result<()> {
         true => "no columns (PARTITION BY is absent)".to_string(),
         false => names.join(", "),
     };
-    plan_err!(
+    Err(format!(
         "a SESSION is grouped by the columns of its PARTITION BY: it has {by}; write SESSION(TABLE t PARTITION \
          BY …) with the columns of GROUP BY beside window_start and window_end"
-    )
+    ))
 }

@@ -33,7 +33,7 @@ use crate::graph::{Builder, Inputs, Node, Rel};
 use crate::lookup::{wrong_moment, Lookup, LookupPlanner};
 use crate::times::EventTimeMark;
 use crate::tree::{graph_tree, tree};
-use crate::unnest::{name_dot_fields, nest_unnest_joins, UnnestPlanner};
+use crate::unnest::{name_dot_fields, name_fields, nest_unnest_joins, UnnestPlanner};
 use crate::widen::{signed, sql_type, widens};
 use crate::window_tvf::{wrap_table_arguments, WindowPlanner, WindowTvf};
 
@@ -245,6 +245,7 @@ fn logical_plan(
     marked: bool,
 ) -> Outcome<(SessionContext, LogicalPlan)> {
     let context = session();
+    let unmarked = !marked && request.tables.iter().any(|t| !t.time_column.is_empty());
     for (table, schema) in request.tables.iter().zip(schemas) {
         register_table(&context, table, schema, marked)?;
     }
@@ -259,7 +260,11 @@ fn logical_plan(
             failure.view = view.name.clone();
             with_known_tables(failure, &known[..request.tables.len() + index])
         };
-        let planned = plan_text(&context, &view.query).map_err(in_view)?;
+        let planned = match plan_text(&context, &view.query) {
+            // It had a plan with marks: it is over windows, and a stateless query does not read it.
+            Err(_) if unmarked => continue,
+            planned => planned.map_err(in_view)?,
+        };
         let provider = Arc::new(ViewTable::new(planned, None));
         context
             .register_table(TableReference::bare(view.name.as_str()), provider)
@@ -449,6 +454,7 @@ fn plan_text(context: &SessionContext, text: &str) -> Outcome<LogicalPlan> {
             SqlStatement::Query(query) => {
                 name_dot_fields(query.as_mut());
                 rename_calls(query.as_mut());
+                name_fields(query.as_mut());
                 wrap_table_arguments(query.as_mut());
                 nest_unnest_joins(query);
             }

@@ -1,6 +1,7 @@
 //! Flink's `t CROSS JOIN UNNEST(t.items) AS u(a, b)`: DataFusion plans no lateral unnest over columns, so that the
 //! join is planned here as projection, unnest, projection, with `u` as the qualifier of what comes out.
 
+use std::iter;
 use std::mem;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +17,7 @@ use datafusion::logical_expr::planner::{
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
     visit_expressions_mut, AccessExpr, Expr as SqlExpr, Join, JoinConstraint, JoinOperator, Query,
-    SetExpr, TableAlias, TableFactor, TableWithJoins, Value, VisitMut,
+    SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
 /// `items[1].sku`: DataFusion wants the field after a subscript as a string.
@@ -32,6 +33,74 @@ pub fn name_dot_fields<T: VisitMut>(tree: &mut T) {
         }
         ControlFlow::<()>::Continue(())
     });
+}
+
+/// `SELECT address.city` gives a column `city`, as in Flink; DataFusion would call it "t.address[city]".
+pub fn name_fields(query: &mut Query) {
+    struct Fields;
+    impl VisitorMut for Fields {
+        type Break = ();
+        fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+            name_fields_of(&mut query.body);
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = query.visit(&mut Fields);
+}
+
+fn name_fields_of(body: &mut SetExpr) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            name_fields_of(left);
+            name_fields_of(right);
+        }
+        SetExpr::Select(select) => {
+            let mut tables = Vec::new();
+            for table in &select.from {
+                table_names(table, &mut tables);
+            }
+            for item in &mut select.projection {
+                let SelectItem::UnnamedExpr(SqlExpr::CompoundIdentifier(parts)) = item else {
+                    continue;
+                };
+                let of_table = tables.contains(&parts[0].value);
+                let (Some(alias), true) = (parts.last().cloned(), !of_table || parts.len() > 2)
+                else {
+                    continue;
+                };
+                let expr = SqlExpr::CompoundIdentifier(mem::take(parts));
+                *item = SelectItem::ExprWithAlias { expr, alias };
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What columns of a FROM may be qualified by.
+fn table_names(table: &TableWithJoins, names: &mut Vec<String>) {
+    let factors = iter::once(&table.relation).chain(table.joins.iter().map(|j| &j.relation));
+    for factor in factors {
+        match factor {
+            TableFactor::NestedJoin {
+                table_with_joins, ..
+            } => table_names(table_with_joins, names),
+            TableFactor::Table {
+                name, alias: None, ..
+            } => names.extend(
+                name.0
+                    .last()
+                    .and_then(|n| n.as_ident())
+                    .map(|n| n.value.clone()),
+            ),
+            TableFactor::Table { alias, .. }
+            | TableFactor::Derived { alias, .. }
+            | TableFactor::TableFunction { alias, .. }
+            | TableFactor::UNNEST { alias, .. } => {
+                names.extend(alias.as_ref().map(|a| a.name.value.clone()))
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Puts each join with UNNEST into parentheses, where UnnestPlanner gets hold of it.
