@@ -27,8 +27,9 @@ def cases():
 def plain(value):
     """As `weir sql --format json` prints it."""
     if isinstance(value, datetime.datetime):
-        digits = "seconds" if value.microsecond == 0 else "milliseconds" if value.microsecond % 1000 == 0 else "microseconds"
-        return value.isoformat(timespec=digits)
+        if value.microsecond == 0:
+            return value.isoformat(timespec="seconds")
+        return value.isoformat(timespec="microseconds" if value.microsecond % 1000 else "milliseconds")
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
