@@ -171,12 +171,15 @@ class LaminarDb:
     name = "laminardb"
 
     def __init__(self, python):
+        import pyarrow  # its own environment has none, and its rows come through it
         self.python = python
+        self.environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(pyarrow.__file__).parent.parent)}
 
     def run(self, query, events, kafka, *more):
         script = ROOT / "bench" / "peers" / "laminardb_nexmark.py"
         try:
-            found = measure([self.python, str(script), kafka, topic_of(events, True), str(events), query, *more])
+            found = measure([self.python, str(script), kafka, topic_of(events, True), str(events), query, *more],
+                            env=self.environment)
         except SystemExit as error:
             raise Failed(str(error)) from None
         said = json.loads(found["stdout"].splitlines()[-1])
@@ -207,32 +210,41 @@ def timed(engine, query, events, kafka, repeats):
     return {part: max(whole[part] - start[part], 0.001) for part in ("wall", "cpu")} | {"start": start}
 
 
+def why(error):
+    return str(error).strip().splitlines()[-1][:200]
+
+
 def compare(engines, query, events, kafka):
-    """"equal", or how the outputs differ, or "" where they cannot be compared."""
-    if query in BY_THE_CLOCK or len(engines) < 2:
-        return ""
-    found = {engine.name: engine.digest(query, events, kafka) for engine in engines}
-    first = next(iter(found.values()))
-    if all(value == first for value in found.values()):
-        return "equal"
-    return "rows differ: " + ", ".join(f"{name} {count:,} ({total:016x})" for name, (count, total) in found.items())
+    """Of each engine but the first: "" when its rows are the first one's or cannot be compared, else words."""
+    if query in BY_THE_CLOCK:
+        return {engine.name: "" for engine in engines}
+    verdicts, first = {}, None
+    for engine in engines:
+        try:
+            count, total = engine.digest(query, events, kafka)
+        except Failed as error:
+            verdicts[engine.name] = f"{engine.name}'s rows were not seen: {why(error)}"
+            continue
+        first = first or (count, total)
+        verdicts[engine.name] = "" if (count, total) == first else f"{engine.name} gives {count:,} other rows"
+    return verdicts
 
 
-def show(query, events, results, verdict):
-    cells = [f"{query:4}"]
+def show(query, events, results, verdicts):
+    """Prints a line; returns Flink's CPU-seconds and wall over Weir's, or None."""
+    cells, ratio = [f"{query:4}"], None
     for name, result in results.items():
         cells.append(f"{name} {events / result['cpu']:>11,.0f} events/cpu-s {events / result['wall']:>11,.0f} events/s"
                      f" (start {result['start']['cpu']:.2f} cpu-s)")
-    ratio = None
-    if "weir" in results and verdict in ("", "equal"):
-        for name in results:
-            if name == "weir":
-                continue
-            found = tuple(results[name][part] / results["weir"][part] for part in ("cpu", "wall"))
-            cells.append(f"{found[0]:.1f}x {name} by cpu, {found[1]:.1f}x by wall")
-            ratio = found if name == "flink" else ratio
-    if verdict:
-        cells.append(verdict)
+        if name == "weir" or "weir" not in results:
+            continue
+        if verdicts[name]:
+            cells.append(f"no ratio: {verdicts[name]}")
+            continue
+        found = tuple(result[part] / results["weir"][part] for part in ("cpu", "wall"))
+        equal = "" if query in BY_THE_CLOCK else ", rows equal"
+        cells.append(f"= {found[0]:.1f}x by cpu, {found[1]:.1f}x by wall{equal}")
+        ratio = found if name == "flink" else ratio
     print("  ".join(cells), flush=True)
     return ratio
 
@@ -249,13 +261,9 @@ def bench(title, engines, queries, events, check_events, kafka, repeats):
                 results[engine.name] = timed(engine, query, events, kafka, repeats)
                 running.append(engine)
             except Failed as error:
-                print(f"{query:4}  {engine.name} does not run it: {str(error).strip().splitlines()[-1][:200]}")
-        try:
-            verdict = compare(running, query, check_events, kafka)
-        except Failed as error:
-            verdict = f"rows not compared: {str(error).strip().splitlines()[-1][:200]}"
+                print(f"{query:4}  {engine.name} does not run it: {why(error)}")
         if results:
-            ratio = show(query, events, results, verdict)
+            ratio = show(query, events, results, compare(running, query, check_events, kafka))
             if ratio is not None:
                 ratios[query] = ratio
     if ratios:

@@ -69,7 +69,7 @@ def main():
         time.sleep(0.005)
     ingested = connection.metrics().total_events_ingested
     for batch in batches:
-        for row in batch.to_dicts():
+        for row in batch.to_arrow().to_pylist():
             print(json.dumps(row, default=spelling))
     connection.close()
     print(json.dumps({"events": ingested, "rows": rows, "seconds": round(moved - started, 3)}))
