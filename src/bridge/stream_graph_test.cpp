@@ -5,6 +5,8 @@
 #include <arrow/type.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "bridge/bridge.h"
 #include "bridge/graph_for_test.h"
 #include "bridge/rows_for_test.h"
@@ -353,6 +355,24 @@ TEST(StreamGraph, ConditionsAreOverBothSides) {
   auto result = plan.fragments[2]->eval(rows, 0);
   ASSERT_TRUE(result.ok()) << result.status().message();
   EXPECT_EQ(text_of(**result), (Lines{"0:[false]", "1:[true]"}));
+}
+
+TEST(StreamGraph, OnlyEqualWorkIsShared) {
+  const std::string window =
+      "FROM TABLE(TUMBLE((SELECT user_id AS x, price AS y, ts FROM clicks), DESCRIPTOR(ts), "
+      "INTERVAL '1' SECOND)) GROUP BY window_start, window_end";
+  const std::string swapped =
+      "FROM TABLE(TUMBLE((SELECT user_id AS y, price AS x, ts FROM clicks), DESCRIPTOR(ts), "
+      "INTERVAL '1' SECOND)) GROUP BY window_start, window_end";
+  const auto aggregates = [&](const std::string& left, const std::string& right) {
+    const Lines lines = graph("SELECT a.s, b.s AS t FROM (SELECT SUM(x) AS s, window_start, window_end " +
+                              left + ") a JOIN (SELECT SUM(x) AS s, window_start, window_end " + right +
+                              ") b ON a.window_start = b.window_start AND a.window_end = b.window_end");
+    return std::count_if(lines.begin(), lines.end(),
+                         [](const std::string& line) { return line.starts_with("window_aggregate"); });
+  };
+  EXPECT_EQ(aggregates(window, window), 1);
+  EXPECT_EQ(aggregates(window, swapped), 2);
 }
 
 TEST(StreamGraph, UnboundedStateIsNamedWithItsPlace) {

@@ -65,7 +65,7 @@ const Query kQueries[] = {
      "window_start, window_end) B1 ON B.price = B1.maxprice WHERE B.dateTime BETWEEN B1.dateTime - INTERVAL "
      "'10' "
      "SECOND AND B1.dateTime",
-     "scan scan window_aggregate fragment interval_join fragment"},
+     "scan window_aggregate scan fragment interval_join fragment"},
     {"q8",
      "SELECT P.id, P.name, P.starttime FROM (SELECT id, name, window_start AS starttime, window_end AS "
      "endtime "

@@ -32,6 +32,10 @@ inline Registry registry_for_test() {
   table.takes_changelog = true;
   table.changelog_by_key = true;
   registry.sinks.push_back(table);
+  LookupConnector lookup;
+  lookup.name = "in";
+  lookup.check = [](const LookupContext&) { return Status(); };
+  registry.lookups.push_back(lookup);
   FormatInfo json;
   json.name = "json";
   json.create = [](const FormatContext&) -> Result<std::unique_ptr<Decoder>> {

@@ -384,6 +384,7 @@ impl Builder<'_> {
             listed(keys),
             calls.join("; ")
         );
+        let key = canonical(&key);
         let made = self.made(&key);
         (key, made)
     }
@@ -661,6 +662,34 @@ fn ranking(plan: &LogicalPlan) -> Option<(&Window, Vec<usize>)> {
         }
         _ => None,
     }
+}
+
+/// Numbers of columns that planning made up, counted anew in the order of their appearance.
+fn canonical(text: &str) -> String {
+    const MADE_UP: [&str; 3] = ["__datafusion_extracted_", "__common_expr_", "__unnest_"];
+    let mut result = String::with_capacity(text.len());
+    let mut seen: Vec<&str> = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("__") {
+        let name = &rest[at..];
+        let Some(prefix) = MADE_UP.iter().find(|prefix| name.starts_with(**prefix)) else {
+            result += &rest[..at + 2];
+            rest = &rest[at + 2..];
+            continue;
+        };
+        let end = name[prefix.len()..]
+            .find(|c: char| !c.is_ascii_digit())
+            .map_or(name.len(), |end| prefix.len() + end);
+        let whole = &name[..end];
+        let number = seen.iter().position(|s| *s == whole).unwrap_or(seen.len());
+        if number == seen.len() {
+            seen.push(whole);
+        }
+        result += &rest[..at + prefix.len()];
+        result += &number.to_string();
+        rest = &name[end..];
+    }
+    result + rest
 }
 
 /// The bound that a condition sets to the rank, and whether it is an equality.

@@ -73,7 +73,11 @@ impl Chain {
         let mut text = format!("{:?}", self.base);
         for step in &self.steps {
             text += &match step {
-                Work::Select(columns, _) => format!("|select {columns:?}"),
+                Work::Select(columns, schema) => {
+                    let names: Vec<&str> =
+                        schema.fields().iter().map(|f| f.name().as_str()).collect();
+                    format!("|select {columns:?} as {names:?}")
+                }
                 Work::Filter(predicate) => format!("|filter {predicate}"),
                 Work::Project(expressions, _) => format!("|project {}", listed(expressions)),
                 Work::Unnest(unnest) => format!(
@@ -402,14 +406,9 @@ pub fn column_of(expression: &Expr, schema: &DFSchema) -> Option<usize> {
     }
 }
 
+/// With the names that later steps call them by.
 fn listed(expressions: &[Expr]) -> String {
-    let texts: Vec<String> = expressions
-        .iter()
-        .map(|e| match e {
-            Expr::Alias(alias) => alias.expr.to_string(),
-            other => other.to_string(),
-        })
-        .collect();
+    let texts: Vec<String> = expressions.iter().map(|e| e.to_string()).collect();
     texts.join(", ")
 }
 

@@ -18,8 +18,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    visit_expressions_mut, Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    ObjectName, Query, Statement as SqlStatement, Value,
+    visit_expressions_mut, BinaryOperator, Expr as SqlExpr, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, ObjectName, Query, Statement as SqlStatement, Value,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use serde::Deserialize;
@@ -475,9 +475,12 @@ fn plan_text(context: &SessionContext, text: &str) -> Outcome<LogicalPlan> {
     Ok(logical)
 }
 
-/// LISTAGG(x [, separator]) is DataFusion's string_agg.
+/// LISTAGG(x [, separator]) is DataFusion's string_agg, MOD(a, b) its a % b.
 fn rename_calls(query: &mut Query) {
     let _ = visit_expressions_mut(query, |expression| {
+        if let Some(remainder) = remainder_of(expression) {
+            *expression = remainder;
+        }
         if let SqlExpr::Function(call) = expression {
             if call.name.to_string().eq_ignore_ascii_case("LISTAGG") {
                 call.name = ObjectName::from(vec![Ident::new("string_agg")]);
@@ -493,6 +496,30 @@ fn rename_calls(query: &mut Query) {
         }
         ControlFlow::<()>::Continue(())
     });
+}
+
+fn remainder_of(expression: &SqlExpr) -> Option<SqlExpr> {
+    let SqlExpr::Function(call) = expression else {
+        return None;
+    };
+    let FunctionArguments::List(list) = &call.args else {
+        return None;
+    };
+    if !call.name.to_string().eq_ignore_ascii_case("MOD") {
+        return None;
+    }
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(left)), FunctionArg::Unnamed(FunctionArgExpr::Expr(right))] =
+        list.args.as_slice()
+    else {
+        return None;
+    };
+    let nested = |part: &SqlExpr| Box::new(SqlExpr::Nested(Box::new(part.clone())));
+    let remainder = SqlExpr::BinaryOp {
+        left: nested(left),
+        op: BinaryOperator::Modulo,
+        right: nested(right),
+    };
+    Some(SqlExpr::Nested(Box::new(remainder)))
 }
 
 // ---- what is refused
