@@ -304,8 +304,15 @@ impl<'a> Builder<'a> {
             }
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) => self.join(join),
-            LogicalPlan::Window(_) => self.refused(&[], &["OVER"], format!("OVER is for ROW_NUMBER() OVER (PARTITION BY window_start, window_end, … ORDER BY …) AS rn \
-                 with a condition rn <= N around it; other uses are not in this version")),
+            LogicalPlan::Window(_) => self.refused(
+                &[],
+                &["OVER"],
+                format!(
+                    "OVER is for ROW_NUMBER() OVER \
+                 (PARTITION BY window_start, window_end, … ORDER BY …) AS rn \
+                 with a condition rn <= N around it; other uses are not in this version"
+                ),
+            ),
             other => {
                 if let Some(tvf) = WindowTvf::of(other) {
                     return self.window(tvf);
@@ -363,8 +370,15 @@ impl<'a> Builder<'a> {
         }
         let mut rel = self.build(&tvf.input)?;
         if rel.changelog {
-            return self.refused(&[], &[tvf.shape.assigner.name()], format!("a window over a changelog is not in this version: '{}' gets rows that are taken back",
-                tvf.shape.assigner.name().to_uppercase()));
+            return self.refused(
+                &[],
+                &[tvf.shape.assigner.name()],
+                format!(
+                    "a window over a changelog is \
+                 not in this version: '{}' gets rows that are taken back",
+                    tvf.shape.assigner.name().to_uppercase()
+                ),
+            );
         }
         let partition = tvf
             .partition

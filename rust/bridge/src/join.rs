@@ -43,8 +43,15 @@ impl Builder<'_> {
             );
         }
         if join.join_type != JoinType::Inner {
-            return self.refused(&[], &["JOIN"], format!("{} JOIN is not in this version: INNER JOIN, and LEFT JOIN of a lookup (FOR SYSTEM_TIME AS OF)",
-                join.join_type.to_string().to_uppercase()));
+            return self.refused(
+                &[],
+                &["JOIN"],
+                format!(
+                    "{} JOIN is not in this version: INNER JOIN, and \
+                 LEFT JOIN of a lookup (FOR SYSTEM_TIME AS OF)",
+                    join.join_type.to_string().to_uppercase()
+                ),
+            );
         }
         if join.null_equality != NullEquality::NullEqualsNothing {
             return self.refused(
@@ -58,8 +65,15 @@ impl Builder<'_> {
         let left = self.build(&join.left)?;
         let right = self.build(&join.right)?;
         if left.changelog || right.changelog {
-            return self.refused(&[], &["JOIN"], format!("a join over a changelog (what a GROUP BY without a window, or a changelog source, gives) is \
-                 not in this version"));
+            return self.refused(
+                &[],
+                &["JOIN"],
+                format!(
+                    "a join over a changelog (what a GROUP BY without a \
+                 window, or a changelog source, gives) is \
+                 not in this version"
+                ),
+            );
         }
         match kind {
             JoinKind::Window { .. } => self.window_join(&sides, &kind, left, right),
@@ -189,12 +203,26 @@ impl Builder<'_> {
                 Part::Start => ("window_start", "window_end"),
                 _ => ("window_end", "window_start"),
             };
-            return self.refused(&[], &["JOIN"], format!("this join equates {found} of two windows but not {missing}: a window join needs both in its \
-                 condition"));
+            return self.refused(
+                &[],
+                &["JOIN"],
+                format!(
+                    "this join equates {found} of two windows but not \
+                 {missing}: a window join needs both in its \
+                 condition"
+                ),
+            );
         }
         if sides.pairs.is_empty() {
-            return self.refused(&[], &["JOIN"], format!("this join has no equality between its tables: only joins of one window, or within time bounds, \
-                 can do without"));
+            return self.refused(
+                &[],
+                &["JOIN"],
+                format!(
+                    "this join has no equality between its tables: only \
+                 joins of one window, or within time bounds, \
+                 can do without"
+                ),
+            );
         }
         let joined = self.joined(join, left, right, &sides.pairs, [None, None])?;
         let mut node = self.join_node("join", &joined, sides.pairs.len());
@@ -389,7 +417,14 @@ impl Builder<'_> {
             rest.push(over_table(condition.clone())?);
         }
         if pairs.is_empty() {
-            return self.refused(&[], &["_weir_lookup"], format!("a lookup needs an equality with a column of '{table}' in its condition: ON left.x = {table}.key"));
+            return self.refused(
+                &[],
+                &["_weir_lookup"],
+                format!(
+                    "a lookup needs an equality with a column \
+                 of '{table}' in its condition: ON left.x = {table}.key"
+                ),
+            );
         }
         let changelog = left.changelog;
         let input = self.input(left, &wanted, true, None)?;

@@ -19,6 +19,7 @@ mod objects;
 mod plan;
 mod query;
 mod times;
+mod top_n;
 mod tree;
 mod unnest;
 mod widen;

@@ -1,6 +1,6 @@
-//! Window table functions: TUMBLE, HOP, CUMULATE and SESSION as nodes of the logical plan, that give a table's rows with
-//! the columns window_start, window_end and window_time behind them. What can be said of the time column is said when
-//! the graph is built (times.rs): here only the input's names are known.
+//! Window table functions: TUMBLE, HOP, CUMULATE and SESSION as nodes of the logical plan, that give a table's rows
+//! with the columns window_start, window_end and window_time behind them. What can be said of the time column is said
+//! when the graph is built (times.rs): here only the input's names are known.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
