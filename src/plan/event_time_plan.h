@@ -15,6 +15,10 @@ struct EventTimePlan {
   // then
   // "_weir_row". Null: the table has no WATERMARK.
   std::unique_ptr<bridge::Fragment> fragment;
+  // Set where the watermark is the time attribute, or that less a constant interval: source rows -> the time
+  // attribute, then "_weir_row". The highest watermark is then that of the highest time, whose row alone is
+  // evaluated.
+  std::unique_ptr<bridge::Fragment> time_fragment;
   int64_t idle_timeout_us = 0;  // a partition without events for so long holds nothing back; 0: never idle
   int64_t max_ahead_us = -1;    // rows further ahead of the clock are set aside as `future`; -1: no bound
 };

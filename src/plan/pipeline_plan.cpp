@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "config/lexer.h"
 #include "config/query_text.h"
 #include "plan/stateful_plan.h"
 
@@ -427,6 +428,17 @@ class Planner {
     source.checks.fragment = std::move(result.plan->branches[0].fragment);
   }
 
+  // ts, or ts - INTERVAL '…' UNIT: rises with the time attribute.
+  static bool follows_time(const TableSpec& table) {
+    const TokenList list = tokenize(table.watermark_expression);
+    const auto& tokens = list.tokens;  // the last one is the end
+    if (list.error || tokens.size() < 2 || tokens[0].text != table.watermark_column) return false;
+    if (tokens.size() == 2) return true;
+    return tokens.size() == 6 && tokens[1].is_symbol('-') && tokens[2].is_word("INTERVAL") &&
+           tokens[3].kind == TokenKind::string && !tokens[3].text.starts_with("-") &&
+           tokens[4].kind == TokenKind::word;
+  }
+
   // The time attribute and the watermark of each row, as one query over the table.
   void plan_watermark(SourcePlan& source) {
     const TableSpec& table = source.table;
@@ -461,6 +473,12 @@ class Planner {
       return;
     }
     source.event_time.fragment = std::move(result.plan->branches[0].fragment);
+    if (!follows_time(table)) return;
+    request.query = "SELECT \"" + table.watermark_column + "\" AS t FROM \"" + table.name + "\"";
+    bridge::PlanResult time = bridge::plan_query(request);
+    if (time.plan && time.plan->branches.size() == 1) {
+      source.event_time.time_fragment = std::move(time.plan->branches[0].fragment);
+    }
   }
 
   void refuse_changelogs() {

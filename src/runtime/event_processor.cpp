@@ -409,7 +409,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::event_times(
   const EventTimePlan& plan = source_.event_time;
   if (plan.fragment == nullptr || rows->num_rows() == 0) return rows;
   std::vector<RowFailure> failures;
-  WEIR_ASSIGN(auto times, evaluate(*plan.fragment, rows, now_us, failures));
+  const bool follows = plan.time_fragment != nullptr;
+  WEIR_ASSIGN(auto times, evaluate(follows ? *plan.time_fragment : *plan.fragment, rows, now_us, failures));
   std::vector<uint8_t> failed;
   auto fail = [&](int32_t row, ErrorCode code, const std::string& message) {
     const uint32_t event = event_of(row);
@@ -449,11 +450,34 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::event_times(
       if (!taken.ok()) return arrow_status(taken.status());
       times = taken->record_batch();
     }
-    out.watermark_us = std::max(out.watermark_us, time_range(*times->column(1)).most_us);
+    if (follows) {
+      WEIR_ASSIGN(times, row_of_highest_time(rows, *times));
+      if (times != nullptr) {
+        WEIR_ASSIGN(times, evaluate(*plan.fragment, times, now_us, failures));
+      }
+    }
+    if (times != nullptr) {
+      out.watermark_us = std::max(out.watermark_us, time_range(*times->column(1)).most_us);
+    }
   }
   if (failed.empty()) return rows;
   failed.resize(std::max(failed.size(), static_cast<size_t>(highest_event(*rows)) + 1), 0);
   return without_failed(rows, failed);
+}
+
+// Of the source's rows, the one whose time is the highest; null when all are NULL. `times` are of some of the
+// rows, in order.
+Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::row_of_highest_time(
+    const std::shared_ptr<arrow::RecordBatch>& rows, const arrow::RecordBatch& times) const {
+  const auto& values = static_cast<const arrow::TimestampArray&>(*times.column(0));
+  int64_t highest = -1;
+  for (int64_t i = 0; i < values.length(); ++i) {
+    if (!values.IsNull(i) && (highest < 0 || values.Value(i) > values.Value(highest))) highest = i;
+  }
+  if (highest < 0) return std::shared_ptr<arrow::RecordBatch>();
+  const int32_t* begin = row_indexes(*rows);
+  const int32_t* row = std::lower_bound(begin, begin + rows->num_rows(), row_indexes(times)[highest]);
+  return rows->Slice(row - begin, 1);
 }
 
 uint32_t EventProcessor::highest_event(const arrow::RecordBatch& rows) const {

@@ -86,6 +86,8 @@ class EventProcessor {
   Result<std::shared_ptr<arrow::RecordBatch>> event_times(std::shared_ptr<arrow::RecordBatch> rows,
                                                           const std::vector<bool>& active, int64_t now_us,
                                                           ProcessedEvents& out);
+  Result<std::shared_ptr<arrow::RecordBatch>> row_of_highest_time(
+      const std::shared_ptr<arrow::RecordBatch>& rows, const arrow::RecordBatch& times) const;
   uint32_t highest_event(const arrow::RecordBatch& rows) const;
   Status run_stateful_insert(size_t index, const EventBatch& batch,
                              const std::shared_ptr<arrow::RecordBatch>& rows, int64_t now_us,

@@ -20,6 +20,7 @@ use crate::error::{eval_error, BridgeError, Outcome};
 use crate::fanout::FanOut;
 use crate::flink_functions::utc_micros;
 use crate::functions::set_now_us;
+use crate::leaves::take_leaves_first;
 use crate::window_tvf::WindowShape;
 
 pub enum Step {
@@ -56,6 +57,7 @@ pub struct Fragment {
 
 impl Fragment {
     pub fn new(input: SchemaRef, steps: Vec<Step>, output: SchemaRef) -> Self {
+        let steps = take_leaves_first(&input, steps);
         Fragment {
             input,
             steps,

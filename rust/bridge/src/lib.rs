@@ -14,6 +14,7 @@ mod functions;
 mod graph;
 mod join;
 mod join_kind;
+mod leaves;
 mod lookup;
 mod objects;
 mod plan;
