@@ -3,13 +3,11 @@
 // Protocol: one instance belongs to one thread and holds the keys of one share of the hash space. The runtime
 // calls
 // - process for each batch of each input, in order;
-// - advance when the lowest watermark of all inputs has risen: no row with an event time at or below it will
-// come
-//   (rows that would have were set aside before, as `late`);
+// - advance when the lowest watermark of all inputs has risen: no row with an event time at or below it
+//   will come (rows that would have were set aside before, as `late`);
 // - on_time when the processing time reached next_timer();
 // - snapshot between two batches, at a barrier that all inputs have reached; the snapshot is written by
-// another
-//   thread, so it must not see what happens after it;
+//   another thread, so it must not see what happens after it;
 // - restore once, before anything else, on a fresh instance.
 // Rows that an operator emits before it returns from advance(w) may have any event time above the watermark
 // that was told downstream before; after it, output_watermark() is told downstream.
@@ -84,8 +82,8 @@ struct OperatorContext {
   std::function<Result<std::shared_ptr<class LookupTable>>()> open_lookup;  // lookup_join
 };
 
-// One line for each kind of stateful node. invalid: the node asks for what no operator does, in words for the
-// user.
+// One line for each kind of stateful node. invalid: the node asks for what no operator does, in words
+// for the user.
 Result<std::unique_ptr<Operator>> create_operator(const OperatorContext& context);
 
 }  // namespace weir

@@ -1,9 +1,9 @@
 // Runs one set of INSERTs: partition tasks -> one queue -> collector -> sink lanes -> commits.
 //
 // Invariants:
-// - A unit is what one partition task made of offsets [from, next): rows for every INSERT, error rows, ledger
-// counts. It is
-//   appended wholly or not at all, and a cut falls between units; so every cut is consistent over all sinks.
+// - A unit is what one partition task made of offsets [from, next): rows for every INSERT, error rows,
+//   ledger counts. It is appended wholly or not at all, and a cut falls between units; so every cut is
+//   consistent over all sinks.
 // - Units of one partition reach the collector in offset order without overlap or gap.
 // - Per cut the error lake and the other sinks commit first, the authority last; only then are sources
 // acknowledged.

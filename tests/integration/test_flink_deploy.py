@@ -190,7 +190,8 @@ def test_an_address_that_is_no_gateway(pipeline, flink):
     case = pipeline("CREATE TABLE sink WITH ('connector'='blackhole');\nINSERT INTO sink SELECT id FROM orders;\n",
                     create=False)
     assert "is no SQL gateway" in deploy(case, "--gateway", flink.jobmanager, "--all", expect=3).stderr
-    assert "SQL gateway at http://127.0.0.1:1: " in deploy(case, "--gateway", "http://127.0.0.1:1", "--all", expect=3).stderr
+    nobody = deploy(case, "--gateway", "http://127.0.0.1:1", "--all", expect=3)
+    assert "SQL gateway at http://127.0.0.1:1: " in nobody.stderr
     assert "--gateway is missing" in deploy(case, "--all", expect=2).stderr
 
 
