@@ -58,7 +58,8 @@ class GroupAggregate final : public Operator {
   int64_t state_keys() const override { return static_cast<int64_t>(groups_.table.size()); }
 
  private:
-  // When the entry was touched, rounded down to a bucket; only with a TTL.
+  // When the entry was touched, rounded down to a bucket. Kept without a TTL too: a later version of the file
+  // may set one.
   static int64_t& touched(uint8_t* state) { return *reinterpret_cast<int64_t*>(state); }
   static int64_t touched(const uint8_t* state) { return *reinterpret_cast<const int64_t*>(state); }
   Result<std::shared_ptr<arrow::RecordBatch>> results() const;
@@ -110,12 +111,10 @@ Status GroupAggregate::process(size_t, const std::shared_ptr<arrow::RecordBatch>
   for (uint32_t entry : touched_) seen_[entry] = 0;
   WEIR_ASSIGN(auto before, results());
   groups_.table.mutable_states(entries_.data(), count, states_.data());
-  if (bucket_us_ != 0) {
-    int64_t now = clock_->now_us();
-    now -= now % bucket_us_;
-    if (known == 0) oldest_us_ = now;
-    for (size_t i = 0; i < count; ++i) touched(states_[i]) = now;
-  }
+  int64_t now = clock_->now_us();
+  if (bucket_us_ != 0) now -= now % bucket_us_;
+  if (known == 0) oldest_us_ = now;
+  for (size_t i = 0; i < count; ++i) touched(states_[i]) = now;
   WEIR_TRY(grouping_.update_states(states_.data(), groups_.values, *rows, nullptr, count, arrival_));
   arrival_ += count;
   WEIR_ASSIGN(auto after, results());
@@ -160,7 +159,7 @@ Status GroupAggregate::restore(StateReader& reader) {
   arrival_ = static_cast<uint64_t>(arrival);
   WEIR_TRY(groups_.table.restore(reader));
   WEIR_TRY(groups_.values.restore(reader));
-  oldest_us_ = clock_ == nullptr ? 0 : clock_->now_us();
+  oldest_us_ = clock_->now_us();
   for (uint32_t entry = 0; bucket_us_ != 0 && entry < groups_.table.size(); ++entry) {
     oldest_us_ = std::min(oldest_us_, touched(groups_.table.state(entry)));
   }
@@ -170,8 +169,8 @@ Status GroupAggregate::restore(StateReader& reader) {
 }  // namespace
 
 Result<std::unique_ptr<Operator>> make_group_aggregate(const OperatorContext& context) {
-  size_t head = context.state_ttl_us == 0 ? 0 : 8;
-  WEIR_ASSIGN(Grouping grouping, Grouping::create(context, head, false));
+  constexpr size_t kHead = sizeof(int64_t);  // when it was touched
+  WEIR_ASSIGN(Grouping grouping, Grouping::create(context, kHead, false));
   return std::unique_ptr<Operator>(std::make_unique<GroupAggregate>(context, std::move(grouping)));
 }
 

@@ -71,6 +71,42 @@ TEST(GroupAggregate, ForgetsKeysAfterTheirTtl) {
   EXPECT_EQ(out.take(), (Texts{"2|2|5|-1", "1|1|7|1", "2|3|7|1"}));
 }
 
+// A TTL may come and go between two versions of a file: the state stays readable, and what was not touched
+// for so long is forgotten.
+TEST(GroupAggregate, ATtlMayComeAndGo) {
+  const auto go_on = [](Operator& from, OneNode& to) {
+    auto snapshot = from.snapshot();
+    EXPECT_TRUE(snapshot.ok());
+    const std::string bytes = write_down(**snapshot);
+    auto reader = StateReader::from_bytes(bytes, "test");
+    EXPECT_TRUE(reader.ok());
+    auto group = make(to);
+    Status restored = group->restore(**reader);
+    EXPECT_TRUE(restored.ok()) << restored.message();
+    return group;
+  };
+  OneNode endless = counted(), bounded = counted();
+  bounded.ttl_us = 8000;
+  Output out;
+  auto group = make(endless);
+  endless.clock.set(100'000);
+  ASSERT_TRUE(group->process(0, batch_of({keyed(1, 5), keyed(2, 5)}), out).ok());
+  endless.clock.set(106'000);
+  ASSERT_TRUE(group->process(0, batch_of({keyed(2, 5)}), out).ok());
+  EXPECT_FALSE(group->next_timer().has_value());
+  bounded.clock.set(110'000);
+  group = go_on(*group, bounded);
+  ASSERT_TRUE(group->next_timer().has_value());
+  ASSERT_TRUE(group->on_time(110'000, out).ok());
+  EXPECT_EQ(group->state_keys(), 1);
+  endless.clock.set(500'000);
+  group = go_on(*group, endless);
+  EXPECT_FALSE(group->next_timer().has_value());
+  out.take();
+  ASSERT_TRUE(group->process(0, batch_of({keyed(2, 7)}), out).ok());
+  EXPECT_EQ(out.take(), (Texts{"2|2|5|-1", "2|3|7|1"}));
+}
+
 TEST(GroupAggregate, AChangelogIsNoInput) {
   OneNode one = counted();
   one.plan.graph[0].changelog = true;

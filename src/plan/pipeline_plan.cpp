@@ -678,27 +678,6 @@ int64_t PipelinePlan::hash() const {
   return static_cast<int64_t>(state & 0x7FFFFFFFFFFFFFFFULL);
 }
 
-int64_t PipelinePlan::stateful_hash(const SetPlan& set) const {
-  uint64_t state = 14695981039346656037ULL;  // FNV-1a, 64 bits
-  auto mix = [&](const std::string& text) {
-    for (unsigned char byte : text + '\n') state = (state ^ byte) * 1099511628211ULL;
-  };
-  for (const SourcePlan* source : set.sources) {
-    mix("source " + source->table.name + " " + source->table.watermark_column + " " +
-        source->table.watermark_expression);
-    for (const ColumnSpec& column : source->table.columns) {
-      mix(column.name + " " + column.type.text + " " + column.metadata_key + " " + column.expression);
-    }
-  }
-  for (const InsertPlan* insert : set.inserts) {
-    mix("insert " + insert->label + " " + insert->plan.schema->ToString());
-    mix(insert->plan.tree_json);
-    for (const PlanNode& node : insert->plan.graph) mix(node.detail + " " + node.schema->ToString());
-  }
-  mix(std::to_string(spec.settings.duration("pipeline.allowed-lateness").count()));
-  return static_cast<int64_t>(state & 0x7FFFFFFFFFFFFFFFULL);
-}
-
 int64_t PipelinePlan::schema_versions() const {
   return std::accumulate(sources.begin(), sources.end(), int64_t{0},
                          [](int64_t sum, const auto& source) { return sum + source->schema_version; });

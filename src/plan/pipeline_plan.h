@@ -95,8 +95,9 @@ struct PipelinePlan {
   // Equal for files that make the same rows and errors of the same events: columns, CHECKs, format options,
   // views and queries go in; names of servers, paths, intervals and comments do not. Never negative.
   int64_t hash() const;
-  // Equal for files whose stateful part of this set does the same: what the state of another query is told
-  // by. Never negative.
+  // Equal for files whose stateful INSERTs of this set may go on from the same state: it does not change with
+  // INSERTs beside them, columns that they do not read, comments, or what DataFusion calls things. Never
+  // negative.
   int64_t stateful_hash(const SetPlan& set) const;
   // Rises when a registry tells a later version of a schema that columns were derived from: the sum of them.
   int64_t schema_versions() const;

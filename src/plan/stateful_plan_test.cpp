@@ -114,16 +114,63 @@ TEST(StatefulPlan, WatermarksOfAWrongTypeAreRefusedAtTheirPlace) {
             "");
 }
 
+int64_t hash_of(const std::string& text) {
+  PlannedText result = plan_text(text);
+  EXPECT_TRUE(result.plan) << result.errors;
+  return result.plan ? result.plan->stateful_hash(result.plan->sets[0]) : 0;
+}
+
+// `text` with `from`, which must be in it, as `to`.
+std::string changed(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+const std::string kView = "CREATE VIEW cheap AS SELECT * FROM clicks WHERE price < 5;\n";
+const std::string kCounts = "INSERT INTO appended SELECT page, COUNT(*) AS n " + kWindow + ";\n";
+const std::string kOfView = changed(kCounts, "TABLE clicks", "TABLE cheap");
+
 TEST(StatefulPlan, TheHashTellsQueriesApart) {
-  const auto hash = [](const std::string& statement) {
-    PlannedText result = planned(statement);
-    EXPECT_TRUE(result.plan) << result.errors;
-    return result.plan ? result.plan->stateful_hash(result.plan->sets[0]) : 0;
-  };
-  const int64_t one = hash("INSERT INTO appended SELECT page, COUNT(*) AS n " + kWindow + ";");
-  EXPECT_EQ(one, hash("INSERT INTO appended SELECT page, COUNT(*) AS n -- more\n " + kWindow + ";"));
-  EXPECT_NE(one, hash("INSERT INTO appended SELECT page, SUM(price) AS n " + kWindow + ";"));
+  const int64_t one = hash_of(kTables + kCounts);
   EXPECT_GE(one, 0);
+  const std::string ts = "ts AS ts - INTERVAL '5' SECOND";
+  EXPECT_NE(one, hash_of(kTables + changed(kCounts, "COUNT(*)", "SUM(price)")));
+  EXPECT_NE(one, hash_of(kTables + changed(kCounts, "'10' SECOND", "'20' SECOND")));
+  EXPECT_NE(one, hash_of(changed(kTables, ts, "ts AS ts - INTERVAL '6' SECOND") + kCounts));
+  EXPECT_NE(one, hash_of(changed(kTables, "page STRING", "page BIGINT") + kCounts));
+  EXPECT_NE(one, hash_of(changed(kTables, "PROCTIME()", "PROCTIME(), q AS price + 1") + kCounts));
+  EXPECT_NE(hash_of(kTables + kView + kOfView),
+            hash_of(kTables + changed(kView, "price < 5", "price < 6") + kOfView));
+  const std::string kept = changed(kCounts, "appended", "kept");
+  EXPECT_NE(hash_of(kTables + kept), hash_of("SET 'pipeline.allowed-lateness' = '5 s';" + kTables + kept));
+}
+
+TEST(StatefulPlan, TheHashStaysWhereTheStateDoes) {
+  const int64_t one = hash_of(kTables + kCounts);
+  EXPECT_EQ(one, hash_of(kTables + changed(kCounts, "COUNT", "-- more\n   COUNT")));
+  EXPECT_EQ(one, hash_of("SET 'pipeline.commit-interval' = '3 s';" + kTables + kCounts));
+  // Columns that the query does not read: a later version of a schema has some more.
+  EXPECT_EQ(one, hash_of(changed(kTables, "(user_id", "(more STRING, user_id") + kCounts));
+  EXPECT_EQ(one, hash_of(changed(kTables, "price DOUBLE", "price DOUBLE, more STRING") + kCounts));
+  // INSERTs without state beside it, in front of it and behind.
+  const std::string beside =
+      "CREATE TABLE more WITH ('connector' = 'out'); INSERT INTO more SELECT page FROM clicks;\n";
+  EXPECT_EQ(one, hash_of(kTables + beside + kCounts));
+  EXPECT_EQ(one, hash_of(kTables + kCounts + beside));
+  EXPECT_EQ(one, hash_of(kTables + kView + kCounts));
+  // Another INSERT with state is none of these.
+  EXPECT_NE(one, hash_of(kTables + kCounts +
+                         changed(beside, "SELECT page FROM clicks", "SELECT MAX(page) AS m " + kWindow)));
+}
+
+TEST(StatefulPlan, TheHashKnowsTheColumnsThatAreRead) {
+  const std::string all =
+      "INSERT INTO appended SELECT c.*, p.* FROM clicks c JOIN plain p ON c.user_id = p.id;\n";
+  const std::string allow = "SET 'pipeline.unbounded-state' = 'allow';";
+  const int64_t one = hash_of(allow + kTables + all);
+  EXPECT_NE(one, hash_of(allow + changed(kTables, "name STRING", "name STRING, more STRING") + all));
+  EXPECT_NE(one, hash_of(allow + changed(kTables, "name STRING", "other STRING") + all));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "plan/lookup_plan.h"
+#include "state/row_keys.h"
 
 namespace weir {
 namespace {
@@ -83,7 +84,7 @@ Status Dataflow::make_tasks(size_t insert) {
       auto op = create_operator(make);
       if (!op.ok()) return op.status().with_context("INSERT INTO " + plan.label);
       task.op = *std::move(op);
-      task.name = std::to_string(insert) + "." + std::to_string(node) + "-" + std::to_string(share);
+      task.name = plan.label + "." + std::to_string(node) + "-" + std::to_string(share);
       task.inbox = std::make_unique<Inbox>(capacity);
       task.clock = context_.clock;
       task.stats = std::make_shared<OperatorStats>();
@@ -151,7 +152,7 @@ Status Dataflow::follow(size_t insert, size_t node, const Route& so_far, std::ve
       }
       const auto& columns = key_columns(consumer, input);
       if (!columns.empty() && by_node_[insert][next].size() > 1) {
-        WEIR_ASSIGN(route.keys, KeyEncoder::create(*graph[node].schema, columns));
+        WEIR_ASSIGN(route.keys, KeyEncoder::create(*as_nullable(*graph[node].schema), columns));
       }
       route.input = input;
       for (Task* task : by_node_[insert][next]) {
