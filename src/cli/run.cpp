@@ -114,8 +114,59 @@ void write_metrics(MetricsFile& file, const std::vector<std::unique_ptr<Running>
   failing = !written.ok();
 }
 
+const SetPlan* set_of(const PipelinePlan& plan, const std::string& first_source) {
+  for (const SetPlan& set : plan.sets) {
+    if (set.sources[0]->table.name == first_source) return &set;
+  }
+  return nullptr;
+}
+
+// The first table that both read or write; "" : none.
+std::string shared_table(const SetPlan& left, const SetPlan& right) {
+  for (const SourcePlan* source : left.sources) {
+    for (const SourcePlan* other : right.sources) {
+      if (source->table.name == other->table.name) return source->table.name;
+    }
+  }
+  for (const SinkPlan* sink : left.sinks) {
+    for (const SinkPlan* other : right.sinks) {
+      if (sink->name == other->name) return sink->name;
+    }
+  }
+  return "";
+}
+
+// Whether `changed` may go on from the state of what runs: else it would be refused when that has been
+// drained already. Sets are told apart by their first sources, as their checkpoints are.
+Status check_state(const PipelinePlan& running, const PipelinePlan& changed) {
+  for (const SetPlan& set : running.sets) {
+    if (!set.stateful()) continue;
+    const std::string& name = set.sources[0]->table.name;
+    const SetPlan* next = set_of(changed, name);
+    if (next == nullptr || !next->stateful()) {
+      return Status::invalid("what reads '" + name +
+                             "' keeps no state any more, and there is state of the earlier query");
+    }
+    if (changed.stateful_hash(*next) != running.stateful_hash(set)) {
+      return Status::invalid("what reads '" + name +
+                             "' has changed, and the state belongs to another query: give the new one "
+                             "another 'pipeline.name' and other tables");
+    }
+  }
+  for (const SetPlan& next : changed.sets) {
+    for (const SetPlan& set : running.sets) {
+      if (!next.stateful() || set.stateful()) continue;
+      const std::string table = shared_table(set, next);
+      if (table.empty()) continue;
+      return Status::invalid("'" + table +
+                             "' belongs to a query that keeps state now, and to one that runs without state");
+    }
+  }
+  return {};
+}
+
 // The file as it is now, if it can take over from what runs.
-Result<std::unique_ptr<PipelinePlan>> changed_version(const Running& running, const Registry& registry) {
+Result<std::unique_ptr<PipelinePlan>> changed_version(Running& running, const Registry& registry) {
   auto loaded = load_pipeline(running.file, registry);  // tells what is wrong, and where
   if (!loaded.ok())
     return loaded.status().retryable() ? loaded.status() : Status::invalid("the file has errors");
@@ -124,6 +175,12 @@ Result<std::unique_ptr<PipelinePlan>> changed_version(const Running& running, co
   if (changed->spec.name != running.name) {
     return Status::invalid("the file now names another pipeline, '" + changed->spec.name + "'");
   }
+  std::shared_ptr<PipelinePlan> plan;
+  {
+    std::lock_guard lock(running.mutex);
+    plan = running.plan;
+  }
+  WEIR_TRY(check_state(*plan, *changed));
   return changed;
 }
 
