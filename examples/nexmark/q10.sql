@@ -24,5 +24,6 @@ CREATE TABLE nexmark_q10 (
 ) WITH ('connector' = 'blackhole');
 
 INSERT INTO nexmark_q10
-SELECT auction, bidder, price, `dateTime`, extra, DATE_FORMAT(`dateTime`, 'yyyy-MM-dd'), DATE_FORMAT(`dateTime`, 'HH:mm')
+SELECT auction, bidder, price, `dateTime`, extra,
+       DATE_FORMAT(`dateTime`, 'yyyy-MM-dd'), DATE_FORMAT(`dateTime`, 'HH:mm')
 FROM bid;
