@@ -23,6 +23,19 @@ void Cut::add(const Unit& unit) {
   }
 }
 
+void Cut::add(const Cut& later) {
+  for (const auto& [app_id, from] : later.partitions) {
+    auto [entry, added] = partitions.try_emplace(app_id, from);
+    if (added) continue;
+    entry->second.next = from.next;
+    for (size_t i = 0; i < from.counts.size(); ++i) entry->second.counts[i].add(from.counts[i]);
+  }
+  events += later.events;
+  rows += later.rows;
+  errors += later.errors;
+  filtered += later.filtered;
+}
+
 CommitRequest Cut::request(const SetPlan& set, size_t sink, bool authority) const {
   CommitRequest request;
   request.authority = authority;

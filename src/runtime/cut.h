@@ -26,6 +26,7 @@ struct Cut {
 
   bool empty() const { return partitions.empty(); }
   void add(const Unit& unit);
+  void add(const Cut& later);
   // For the table of `sink` (an index into set.sinks): the ranges above its stand. The authority's ledger
   // holds the entries of all INSERTs of the set, another table's those of its own.
   CommitRequest request(const SetPlan& set, size_t sink, bool authority) const;

@@ -138,14 +138,20 @@ Status EpochCommitter::commit(FinishedEpoch& epoch) {
 
 Status EpochCommitter::prepare(FinishedEpoch& epoch, EpochManifest& manifest) {
   const std::string& pipeline = state_.plan.spec.name;
-  const std::string told = ledger(*epoch.cut);
+  for (const auto& sink : state_.set.sinks) untold_[sink->name].add(epoch.cut->cut);
+  for (const auto& source : state_.set.sources) {
+    untold_[error_handle_name(source->table.name)].add(epoch.cut->cut);
+  }
+  const auto told = [&](const std::string& handle) {
+    return ledger(epoch.cut->epoch, std::exchange(untold_[handle], {}));
+  };
   for (size_t i = 0; i < epoch.errors.size(); ++i) {
     if (!epoch.errors[i].valid()) continue;
     WEIR_ASSIGN(auto sealed, epoch.errors[i].get());
     WEIR_ASSIGN(auto persisted, tables_.error_sinks()[i]->transactional()->persist(*sealed));
     const std::string& source = state_.set.sources[i]->table.name;
-    manifest.prepared.push_back(
-        {error_handle_name(source), error_epoch_app_id(pipeline, source), std::move(persisted), told});
+    manifest.prepared.push_back({error_handle_name(source), error_epoch_app_id(pipeline, source),
+                                 std::move(persisted), told(error_handle_name(source))});
   }
   for (size_t i = 0; i < epoch.sealed.size(); ++i) {
     const std::string& name = state_.set.sinks[i]->name;
@@ -163,7 +169,7 @@ Status EpochCommitter::prepare(FinishedEpoch& epoch, EpochManifest& manifest) {
     }
     auto persisted = sink.transactional()->persist(**sealed);
     if (!persisted.ok()) return persisted.status().with_context("sink '" + name + "'");
-    manifest.prepared.push_back({name, epoch_app_id(pipeline, name), *std::move(persisted), told});
+    manifest.prepared.push_back({name, epoch_app_id(pipeline, name), *std::move(persisted), told(name)});
     prepared_epochs_[name] = manifest.epoch;
     spools_.erase(name);
   }
@@ -186,9 +192,9 @@ Status EpochCommitter::spool(size_t sink, const RowBatches& rows, EpochManifest&
   return {};
 }
 
-std::string EpochCommitter::ledger(const EpochCut& cut) const {
+std::string EpochCommitter::ledger(int64_t epoch, const Cut& cut) const {
   nlohmann::json entries = nlohmann::json::array();
-  for (const auto& [app_id, entry] : cut.cut.partitions) {
+  for (const auto& [app_id, entry] : cut.partitions) {
     for (size_t i = 0; i < entry.counts.size(); ++i) {
       const InsertCounts& counts = entry.counts[i];
       if (counts.read == 0) continue;
@@ -203,7 +209,7 @@ std::string EpochCommitter::ledger(const EpochCut& cut) const {
                          {"emitted", counts.emitted}});
     }
   }
-  return nlohmann::json({{"epoch", cut.epoch}, {"entries", std::move(entries)}}).dump();
+  return nlohmann::json({{"epoch", epoch}, {"entries", std::move(entries)}}).dump();
 }
 
 }  // namespace weir

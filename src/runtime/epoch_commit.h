@@ -75,7 +75,7 @@ class EpochCommitter {
  private:
   Status prepare(FinishedEpoch& epoch, EpochManifest& manifest);
   Status spool(size_t sink, const RowBatches& rows, EpochManifest& manifest);
-  std::string ledger(const EpochCut& cut) const;
+  std::string ledger(int64_t epoch, const Cut& cut) const;
 
   SetState& state_;
   SetTables& tables_;
@@ -86,6 +86,9 @@ class EpochCommitter {
   std::map<std::string, std::vector<StateFile>> spools_;
   std::map<std::string, int64_t> prepared_epochs_;
   int64_t since_prune_ = 0;
+  // What each has not told in a ledger yet. A restart begins anew: epochs from before it, of a sink that had
+  // prepared none of them, are told by positions only.
+  std::map<std::string, Cut> untold_;
   Counted counted_;
 };
 

@@ -23,6 +23,11 @@ StartFacts facts_of(const PipelinePlan& plan, const SetPlan& set, const SetTable
     const auto epoch = stands.find(epoch_app_id(plan.spec.name, set.sinks[i]->name));
     if (epoch != stands.end()) facts.highest_table_epoch = std::max(facts.highest_table_epoch, epoch->second);
   }
+  for (size_t i = 0; i < set.sources.size(); ++i) {
+    const Stands& stands = tables.error_epoch_stands()[i];
+    const auto epoch = stands.find(error_epoch_app_id(plan.spec.name, set.sources[i]->table.name));
+    if (epoch != stands.end()) facts.highest_table_epoch = std::max(facts.highest_table_epoch, epoch->second);
+  }
   return facts;
 }
 
@@ -38,6 +43,24 @@ Result<std::optional<EpochManifest>> find_whole(EpochStore& store, int64_t highe
     WEIR_ASSIGN(found, store.older_than(found->epoch, whole, skipped));
   }
   return found;
+}
+
+// Another set's epochs hold the position of a source that this one reads: the file has grouped its sources
+// otherwise.
+Status refuse_other_sets(const PipelinePlan& plan, const SetPlan& set, SetTables& tables) {
+  const std::string own = epoch_set_name(set);
+  WEIR_ASSIGN(const auto kept, sets_with_epochs(tables.state_objects(), plan.spec.name));
+  for (const std::string& name : kept) {
+    if (name == own) continue;
+    WEIR_ASSIGN(const std::string source, source_in_epochs(tables.state_objects(), plan, set, name));
+    if (source.empty()) continue;
+    return Status::invalid(
+        "the state of what '" + source + "' has given lies in the checkpoints of '" + name +
+        "', which this file no longer reads first: its queries, or their order, have changed. "
+        "Go on with the earlier file, or give this one another SET 'pipeline.name' and other "
+        "tables");
+  }
+  return {};
 }
 
 }  // namespace
@@ -67,6 +90,7 @@ Status commit_handle(const SetPlan& set, SetTables& tables, const PreparedHandle
 
 Result<EpochStart> recover_epochs(const PipelinePlan& plan, const SetPlan& set, SetTables& tables,
                                   EpochStore& store, const RunOptions& options) {
+  WEIR_TRY(refuse_other_sets(plan, set, tables));
   StartFacts facts = facts_of(plan, set, tables);
   std::vector<std::string> skipped;
   auto found = find_whole(store, facts.highest_table_epoch, skipped);

@@ -46,7 +46,7 @@ Status EpochRouter::run() {
     const int64_t now_ns = clock.monotonic_ns();
     if (now_ns >= next_look_ns) {
       look();
-      for (size_t i = 0; i < trackers_.size(); ++i) WEIR_TRY(tell_watermark(i));
+      WEIR_TRY(tell_watermarks());
       next_look_ns = now_ns + kLookNs;
     }
     if (due(now_ns)) WEIR_TRY(inject(false, false));
@@ -80,8 +80,10 @@ void EpochRouter::look() {
     const auto restored = restored_watermarks_.find(partition->app_id);
     tracker.add(partition->app_id, restored == restored_watermarks_.end() ? kNoWatermark : restored->second);
     const int64_t timeout_us = state_.set.sources[partition->source]->event_time.idle_timeout_us;
-    const int64_t since_us = partition->empty_since_us;
-    tracker.set_idle(partition->app_id, timeout_us > 0 && since_us >= 0 && now_us - since_us >= timeout_us);
+    const int64_t empty_us = partition->empty_since_us;
+    const int64_t since_us = std::max(empty_us, partition->drained_us);
+    const bool waits = empty_us >= 0 && partition->queued == 0;
+    tracker.set_idle(partition->app_id, timeout_us > 0 && waits && now_us - since_us >= timeout_us);
   }
   state_.stats.lag = workers_.lag();
   state_.stats.state_bytes = dataflow_.state_bytes();
@@ -103,12 +105,32 @@ void EpochRouter::look() {
                               "'pipeline.state-ttl'), and start again"));
 }
 
-Status EpochRouter::tell_watermark(size_t source) {
-  const int64_t merged_us = trackers_[source].merged_us();
-  if (merged_us <= told_us_[source]) return {};
-  told_us_[source] = merged_us;
-  moved_ = true;
-  return dataflow_.watermark(state_.set.sources[source]->table.name, merged_us);
+// A source that is idle, or has ended for good, holds nobody back: joins and unions wait for the others
+// alone.
+int64_t EpochRouter::watermark_of(size_t source) {
+  WatermarkTracker& tracker = trackers_[source];
+  const Source& from = *state_.sources[source];
+  if (tracker.ended() && from.bounded() && !from.may_grow()) return kFinalWatermark;
+  if (!tracker.idle()) return tracker.merged_us();
+  // As with partitions: the least of those that are not idle, or where all are, the highest.
+  int64_t least_us = kFinalWatermark, most_us = tracker.merged_us();
+  for (size_t i = 0; i < trackers_.size(); ++i) {
+    if (state_.set.sources[i]->event_time.fragment == nullptr || trackers_[i].ended()) continue;
+    most_us = std::max(most_us, trackers_[i].merged_us());
+    if (!trackers_[i].idle()) least_us = std::min(least_us, trackers_[i].merged_us());
+  }
+  return least_us == kFinalWatermark ? most_us : std::max(least_us, tracker.merged_us());
+}
+
+Status EpochRouter::tell_watermarks() {
+  for (size_t i = 0; i < trackers_.size(); ++i) {
+    const int64_t watermark_us = watermark_of(i);
+    if (watermark_us <= told_us_[i]) continue;
+    told_us_[i] = watermark_us;
+    moved_ = true;
+    WEIR_TRY(dataflow_.watermark(state_.set.sources[i]->table.name, watermark_us));
+  }
+  return {};
 }
 
 bool EpochRouter::due(int64_t now_ns) const {
@@ -126,7 +148,7 @@ Status EpochRouter::inject(bool last, bool ended) {
   for (size_t i = 0; i < trackers_.size(); ++i) {
     for (const auto& [partition, watermark] : trackers_[i].watermarks())
       cut->watermarks[partition] = watermark;
-    const int64_t merged_us = ended ? kFinalWatermark : trackers_[i].merged_us();
+    const int64_t merged_us = ended ? kFinalWatermark : std::max(told_us_[i], trackers_[i].merged_us());
     if (merged_us != kNoWatermark) cut->merged[state_.set.sources[i]->table.name] = merged_us;
   }
   cut->last = last;
@@ -158,11 +180,15 @@ Status EpochRouter::send(size_t input, std::shared_ptr<arrow::RecordBatch> rows)
 Status EpochRouter::route(Unit& unit) {
   const std::string& app_id = unit.partition->app_id;
   const size_t source = unit.partition->source;
+  if (--unit.partition->queued == 0) {
+    unit.partition->drained_us = state_.options.clock->monotonic_ns() / 1000;
+  }
   if (unit.ended) {
     trackers_[source].add(app_id, kNoWatermark);
-    // --once ends where an endless partition ends for now: its next events may be earlier than others have come.
+    // --once ends where an endless partition ends for now: its next events may be earlier than others have
+    // come.
     if (state_.sources[source]->bounded()) trackers_[source].end(app_id);
-    return tell_watermark(source);
+    return tell_watermarks();
   }
   const size_t inserts = state_.set.inserts.size();
   WEIR_TRY(set_late_aside(unit));
@@ -176,7 +202,7 @@ Status EpochRouter::route(Unit& unit) {
   positions_[app_id] = unit.next;
   moved_ = true;
   trackers_[source].observe(app_id, unit.processed.watermark_us);
-  return tell_watermark(source);
+  return tell_watermarks();
 }
 
 void EpochRouter::count(const Unit& unit) {

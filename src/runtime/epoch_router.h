@@ -75,7 +75,8 @@ class EpochRouter {
   Status set_late_aside(Unit& unit);
   Result<LateRows> late_rows(size_t insert, const Unit& unit, std::vector<ErrorRecord>& records) const;
   Status send(size_t input, std::shared_ptr<arrow::RecordBatch> rows);
-  Status tell_watermark(size_t source);
+  Status tell_watermarks();
+  int64_t watermark_of(size_t source);
   void look();
   bool due(int64_t now_ns) const;
   Status inject(bool last, bool ended);

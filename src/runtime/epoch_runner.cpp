@@ -173,6 +173,9 @@ class EpochRun {
       if (!restored.ok()) return restored.with_context("checkpoint " + file->second.path);
     }
     for (size_t i = 0; i < lanes_.size(); ++i) WEIR_TRY(restore_spools(i, manifest));
+    if (manifest.ended && state_.options.log) {
+      state_.options.log("the input had ended, and every window was told: what comes now is late for them");
+    }
     if (state_.options.log) {
       state_.options.log("restored epoch " + std::to_string(manifest.epoch) + " in " +
                          std::to_string((clock().monotonic_ns() - started_ns) / 1'000'000) + " ms, " +
@@ -217,9 +220,8 @@ class EpochRun {
       WEIR_TRY(check_lanes());
       if (any_full()) {
         gate_.wanted = true;
-        if (gate_.on_its_way && cut_taken_) {  // what is full still commits: take in nothing more
+        if (with_committer_) {  // what is full still commits: take in nothing more
           clock().sleep(milliseconds(2));
-          cut_taken_ = gate_.on_its_way;
           continue;
         }
       }
@@ -409,9 +411,10 @@ class EpochRun {
     const int64_t now_ns = clock().monotonic_ns();
     bool unprepared = false;
     for (auto& lane : lanes_) {
-      const int64_t slack_ns = interval_.count() * 500'000;
-      const bool due = epoch->cut->last || !lane->transactional || lane->rows.full() ||
-                       now_ns - lane->sealed_ns >= lane->interval_ns - slack_ns;
+      // Only what is spooled may wait for a later epoch.
+      const int64_t epoch_ns = interval_.count() * 1'000'000;
+      const bool due = epoch->cut->last || !lane->transactional || lane->interval_ns <= epoch_ns ||
+                       lane->rows.full() || now_ns - lane->sealed_ns >= lane->interval_ns - epoch_ns / 2;
       epoch->sealed.emplace_back();
       epoch->spooled.emplace_back(std::exchange(lane->unspooled, {}));
       if (lane->appended == 0) continue;
@@ -431,13 +434,14 @@ class EpochRun {
       lane->appended = 0;
     }
     if (unprepared) gate_.output = true;  // another epoch follows, also when nothing more comes in
-    cut_taken_ = true;
+    with_committer_ = true;
     commits_->push([this, epoch] {
       Status status = guarded([&] { return committer_->commit(*epoch); });
       if (!status.ok()) {
         if (status.code() != Code::cancelled) state_.fail(status);
         collector_.close();
       }
+      with_committer_ = false;
       gate_.on_its_way = false;
       return status;
     });
@@ -452,7 +456,7 @@ class EpochRun {
   milliseconds interval_{};
   Inbox collector_;
   EpochGate gate_;
-  bool cut_taken_ = false;  // the epoch on its way is with the committer
+  std::atomic<bool> with_committer_{false};  // the epoch on its way has come out of the tasks
   const std::string run_id_ = random_hex_id().substr(0, 8);
   std::map<std::string, int64_t> sequences_;
   Counted delivered_;

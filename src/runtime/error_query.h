@@ -18,8 +18,8 @@ struct ErrorFilter {
   std::string id;
   std::string where;  // any SQL predicate over the columns of the error table
   bool include_resolved = false;
-  // Replay only: the label of the INSERT that takes the events instead of those that they failed for; then `late`
-  // and `future` are replayed too.
+  // Replay only: the label of the INSERT that takes the events instead of those that they failed for; then
+  // `late` and `future` are replayed too.
   std::string into;
 };
 

@@ -431,16 +431,27 @@ Result<std::shared_ptr<arrow::RecordBatch>> EventProcessor::event_times(
   for (const auto& [row, words] : failures) fail(row, ErrorCode::sql_eval, "the watermark: " + words);
   if (times != nullptr) {
     const int64_t bound_us = plan.max_ahead_us < 0 ? kFinalWatermark : now_us + plan.max_ahead_us;
-    if (time_range(*times->column(0)).most_us > bound_us) {
+    // A watermark of its own column may be ahead where the time is not.
+    const int columns = follows ? 1 : 2;
+    const auto ahead_of_clock = [&](int64_t row) {
+      for (int c = 0; c < columns; ++c) {
+        if (!times->column(c)->IsNull(row) && time_us(*times->column(c), row) > bound_us) return c;
+      }
+      return -1;
+    };
+    int64_t most_us = time_range(*times->column(0)).most_us;
+    if (!follows) most_us = std::max(most_us, time_range(*times->column(1)).most_us);
+    if (most_us > bound_us) {
       std::vector<int64_t> kept;
       for (int64_t i = 0; i < times->num_rows(); ++i) {
-        const bool ahead = !times->column(0)->IsNull(i) && time_us(*times->column(0), i) > bound_us;
-        if (!ahead) {
+        const int column = ahead_of_clock(i);
+        if (column < 0) {
           kept.push_back(i);
           continue;
         }
         fail(row_indexes(*times)[i], ErrorCode::future,
-             "the event time " + format_timestamp_us(time_us(*times->column(0), i)) +
+             (column == 0 ? "the event time " : "the watermark ") +
+                 format_timestamp_us(time_us(*times->column(column), i)) +
                  " lies further ahead of the clock than 'watermark.max-ahead' = '" +
                  std::to_string(plan.max_ahead_us / 1000) + " ms' allows");
       }
@@ -525,8 +536,7 @@ Status EventProcessor::run_stateful_insert(size_t index, const EventBatch& batch
       for (int64_t i = 0; times.null_count() > 0 && i < times.length(); ++i) {
         if (!times.IsNull(i)) continue;
         fail(feed.events[static_cast<size_t>(i)], ErrorCode::bad_timestamp,
-             "the time attribute '" + scan.schema->field(scan.time_column)->name() +
-                 "' is NULL: the row belongs to no window");
+             "the event time is NULL: the row belongs to no window");
       }
     }
     for (uint32_t event : replaying_ ? feed.events : std::vector<uint32_t>()) {

@@ -66,6 +66,17 @@ int64_t WatermarkTracker::merged_us() {
   return merged_us_;
 }
 
+bool WatermarkTracker::idle() const {
+  return !partitions_.empty() && std::all_of(partitions_.begin(), partitions_.end(), [](const auto& entry) {
+    return entry.second.idle || entry.second.ended;
+  });
+}
+
+bool WatermarkTracker::ended() const {
+  return !partitions_.empty() && std::all_of(partitions_.begin(), partitions_.end(),
+                                             [](const auto& entry) { return entry.second.ended; });
+}
+
 std::map<std::string, int64_t> WatermarkTracker::watermarks() const {
   std::map<std::string, int64_t> result;
   for (const auto& [name, partition] : partitions_) {

@@ -44,6 +44,8 @@ class WatermarkTracker {
   void end(const std::string& partition);
 
   int64_t merged_us();
+  bool idle() const;   // it has partitions, and every one that has not ended is idle
+  bool ended() const;  // it has partitions, and all have ended
   std::map<std::string, int64_t> watermarks() const;  // by partition, those that have one
 
  private:

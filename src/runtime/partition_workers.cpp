@@ -298,6 +298,7 @@ Status PartitionWorkers::step(const std::shared_ptr<PartitionState>& task, milli
 }
 
 Status PartitionWorkers::push(Unit unit) {
+  ++unit.partition->queued;
   if (!state_.units.push(std::move(unit)) && !state_.stopping()) {
     return Status(Code::cancelled, "the queue was closed");
   }

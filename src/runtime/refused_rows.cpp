@@ -2,6 +2,8 @@
 
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <cstring>
 #include <map>
@@ -32,6 +34,13 @@ const SourcePlan* source_of(const PipelinePlan& plan, const std::vector<std::str
     }
   }
   return nullptr;
+}
+
+// Where the commit's ranges name no source (epochs), the rows do: sinks/sink.h.
+const SourcePlan* named_source(const PipelinePlan& plan, const arrow::Field& partition) {
+  const auto metadata = partition.metadata();
+  if (metadata == nullptr || !metadata->Contains("source")) return nullptr;
+  return plan.source(*metadata->Get("source"));
 }
 
 struct SourceErrors {
@@ -109,6 +118,7 @@ Status store_refused_rows(const PipelinePlan& plan, const std::string& sink, con
   for (int64_t row = 0; row < rows.num_rows(); ++row) {
     const std::string partition = partition_column.GetString(row);
     const SourcePlan* source = source_of(plan, refused.app_ids, partition);
+    if (source == nullptr) source = named_source(plan, *rows.schema()->field(hidden));
     if (source == nullptr) {
       return Status::invalid("sink '" + sink + "' refused a row of the partition '" + partition +
                              "', whose source this file no longer has: run the earlier version once");

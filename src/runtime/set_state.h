@@ -47,6 +47,8 @@ struct PartitionState {
   // Monotonic; -1: its last poll gave events, or there was none yet. A partition that nobody had time to poll
   // is not idle.
   std::atomic<int64_t> empty_since_us{-1};
+  std::atomic<int64_t> queued{0};  // its units on their way to the router
+  int64_t drained_us = 0;          // of the router: when the last of them came
 };
 
 // See the invariants in set_runner.h.

@@ -64,7 +64,8 @@ Result<std::unique_ptr<SetTables>> SetTables::open(const PipelinePlan& plan, con
   if (set.stateful()) {
     WEIR_TRY(tables->open_error_lake(options));
     tables->epoch_stands_ = std::exchange(tables->sink_stands_, std::vector<Stands>(set.sinks.size()));
-    tables->error_stands_.assign(set.sources.size(), {});
+    tables->error_epoch_stands_ =
+        std::exchange(tables->error_stands_, std::vector<Stands>(set.sources.size()));
     return tables;
   }
   WEIR_TRY(tables->refuse_kept_state());
@@ -88,6 +89,25 @@ Status check_sinks(const PipelinePlan& plan, const SetPlan& set, const Clock& cl
     if (!checked.ok()) return checked.with_context("sink '" + sink->name + "'");
   }
   return {};
+}
+
+Result<std::string> source_in_epochs(ObjectStore& objects, const PipelinePlan& plan, const SetPlan& set,
+                                     const std::string& epochs) {
+  EpochStore store(objects, plan.spec.name, epochs);
+  std::vector<std::string> skipped;
+  auto newest = store.newest(skipped);
+  // Damaged epochs say nothing of what they read; then the name does, which is a source's.
+  const bool readable = newest.ok() && newest->has_value();
+  if (!readable && newest.status().code() != Code::invalid && !newest.ok()) return newest.status();
+  for (const SourcePlan* source : set.sources) {
+    const std::string& name = source->table.name;
+    if (name == epochs) return name;
+    if (!readable) continue;
+    const std::string prefix = "weir/" + plan.spec.name + "/" + name + "/";
+    const auto position = (*newest)->positions.lower_bound(prefix);
+    if (position != (*newest)->positions.end() && position->first.starts_with(prefix)) return name;
+  }
+  return std::string();
 }
 
 Status SetTables::record_schemas(const RunOptions& options) {
@@ -139,10 +159,11 @@ Status SetTables::open_error_lake(const RunOptions& options) {
 // again.
 Status SetTables::refuse_kept_state() const {
   WEIR_ASSIGN(const auto kept, sets_with_epochs(*state_objects_, plan_.spec.name));
-  for (const SourcePlan* source : set_.sources) {
-    if (std::find(kept.begin(), kept.end(), source->table.name) == kept.end()) continue;
+  for (const std::string& name : kept) {
+    WEIR_ASSIGN(const std::string source, source_in_epochs(*state_objects_, plan_, set_, name));
+    if (source.empty()) continue;
     return Status::invalid(
-        "'" + source->table.name +
+        "'" + source +
         "' was read by queries that kept state, and its positions are in their checkpoints; this "
         "file keeps none: give it another SET 'pipeline.name' and other tables, or go on with the "
         "earlier queries (weir checkpoints list)");

@@ -35,6 +35,10 @@ Stands positions_in(const Stands& stands);
 Status check_sink(const PipelinePlan& plan, const SinkPlan& sink, const Clock& clock);
 Status check_sinks(const PipelinePlan& plan, const SetPlan& set, const Clock& clock);
 
+// The source of `set` that the epochs named `epochs` hold positions of; "" : none.
+Result<std::string> source_in_epochs(ObjectStore& objects, const PipelinePlan& plan, const SetPlan& set,
+                                     const std::string& epochs);
+
 class SetTables {
  public:
   static Result<std::unique_ptr<SetTables>> open(const PipelinePlan& plan, const SetPlan& set,
@@ -49,6 +53,9 @@ class SetTables {
   // Of a set that runs in epochs: no table is the authority, what they hold is told here, and positions come
   // from the checkpoint.
   const std::vector<Stands>& epoch_stands() const { return epoch_stands_; }  // by SetPlan::sinks
+  const std::vector<Stands>& error_epoch_stands() const {
+    return error_epoch_stands_;
+  }  // by SetPlan::sources
   void set_positions(Stands positions) { positions_ = std::move(positions); }
   ObjectStore& state_objects() { return *state_objects_; }
   // Where to read on: the authority's positions, or those kept in state.path when there is no authority.
@@ -80,6 +87,7 @@ class SetTables {
   std::vector<Stands> sink_stands_;
   std::vector<Stands> error_stands_;
   std::vector<Stands> epoch_stands_;
+  std::vector<Stands> error_epoch_stands_;
   std::vector<int32_t> schema_versions_;
   Stands positions_;
   std::unique_ptr<ObjectStore> state_objects_;
