@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 
 import pytest
 from case import duckdb_rows, publish
@@ -206,6 +207,73 @@ def test_another_query(stateful):
     refused(stateful, "belongs to another query")
     stateful.case.write("p.sql", "-- a comment\n" + as_it_was.replace("'100 ms'", "'70 ms'"))
     stateful.send(36, 67)
+    stateful.once()
+    assert stateful.sums() == closed(67)
+
+
+def test_a_changed_file_takes_over_only_with_its_state(stateful, running, eventually):
+    """SIGHUP: a version that cannot go on from the state is refused while the earlier one runs, not after its end."""
+    def said(words):
+        process.send_signal(signal.SIGHUP)
+        eventually(lambda: words in process.said(), what=words)
+
+    as_it_was = (stateful.case.folder / "p.sql").read_text()
+    stateful.send(1, 35)
+    process = running("p.sql", "--progress", "none")
+    eventually(lambda: stateful.sums() == closed(35))
+    stateful.write(ids="MIN(id)")
+    said("the earlier version goes on: what reads 'events' has changed, and the state belongs to another query")
+    head, tail = as_it_was.split("INSERT INTO sums", 1)
+    stateful.case.write("p.sql", head + "INSERT INTO sums SELECT at AS window_start, id AS n, id AS ids FROM events;\n")
+    said("the earlier version goes on: what reads 'events' keeps no state any more")
+    stateful.send(36, 67)
+    eventually(lambda: stateful.sums() == closed(67), what="the earlier version's rows")
+    flat = stateful.case.folder / "flat"
+    stateful.case.write("p.sql", head.replace("name STRING", "name STRING, more STRING")
+                        + f"CREATE TABLE flat WITH ('connector'='delta', 'path'='{flat}');\n"
+                        "INSERT INTO flat SELECT id, more FROM events;\nINSERT INTO sums" + tail)
+    said("goes on with the changed")
+    stateful.send(68, 93, more="x")
+    eventually(lambda: stateful.sums() == closed(93), what="rows of both versions")
+    eventually(lambda: [row["id"] for row in duckdb_rows(str(flat), "SELECT id FROM t ORDER BY id")]
+               == list(range(68, 94)))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0, process.said()
+
+
+def test_state_is_not_begun_while_it_runs(stateful, running, eventually):
+    as_it_was = (stateful.case.folder / "p.sql").read_text()
+    head, _ = as_it_was.split("INSERT INTO sums", 1)
+    stateful.case.write("p.sql", head + "INSERT INTO sums SELECT at AS window_start, id AS n, id AS ids FROM events;\n")
+    stateful.send(1, 5)
+    process = running("p.sql", "--progress", "none")
+    eventually(lambda: len(stateful.sums()) == 5)
+    stateful.case.write("p.sql", as_it_was)
+    process.send_signal(signal.SIGHUP)
+    eventually(lambda: "goes on: 'events' belongs to a query that keeps state now" in process.said())
+    stateful.send(6, 9)
+    eventually(lambda: len(stateful.sums()) == 9)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0, process.said()
+
+
+def test_a_later_schema_goes_on_from_the_state(stateful):
+    """A column that the schema now has, in front of the others; no query reads it."""
+    def schema(*more):
+        properties = {name: {"type": "string"} for name in more} | {"id": {"type": "integer"}, "at": {"type": "string"}}
+        stateful.case.write("events.json", json.dumps({"type": "object", "properties": properties}))
+
+    text = (stateful.case.folder / "p.sql").read_text()
+    head, tail = text.split("CREATE TABLE events (")
+    stateful.case.write("p.sql", head + "CREATE TABLE events (ts AS CAST(at AS TIMESTAMP(3)), WATERMARK FOR ts AS ts)"
+                        + tail.split("WATERMARK FOR at AS at)", 1)[1]
+                        .replace("'format'='json',", "'format'='json', 'json.schema-file'='events.json',")
+                        .replace("DESCRIPTOR(at)", "DESCRIPTOR(ts)"))
+    schema()
+    stateful.send(1, 35)
+    stateful.once()
+    schema("first", "name")
+    stateful.send(36, 67, name="x")
     stateful.once()
     assert stateful.sums() == closed(67)
 
