@@ -1,4 +1,4 @@
-"""Sets that keep state beside what makes an epoch hard: full sinks, refused rows, idle and ended sources, back-pressure."""
+"""Epochs beside what makes them hard: full sinks, refused rows, idle and ended sources, back-pressure."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from case import rows
 GENERATED = ("CREATE TABLE g (id BIGINT METADATA FROM 'offset', x BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) "
              "WITH ('connector'='generator', "
              "'rate'='{rate}', 'rows'='{rows}', 'time-step'='1 ms', 'watermark.max-ahead'='0 s');\n")
-COUNTS = ("INSERT INTO w SELECT window_start, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE g, DESCRIPTOR(ts), INTERVAL '1' SECOND)) "
-          "GROUP BY window_start, window_end;\n")
+COUNTS = ("INSERT INTO w SELECT window_start, COUNT(*) AS n "
+          "FROM TABLE(TUMBLE(TABLE g, DESCRIPTOR(ts), INTERVAL '1' SECOND)) GROUP BY window_start, window_end;\n")
 
 
 def delta(case, name, options=""):
@@ -19,15 +19,16 @@ def delta(case, name, options=""):
 
 
 def clickhouse_table(server, name, database, options):
-    return (f"CREATE TABLE {name} WITH ('connector'='clickhouse', 'url'='{server.url}', 'database'='{database}', 'table'='t', "
-            f"{options});\n")
+    return (f"CREATE TABLE {name} WITH ('connector'='clickhouse', 'url'='{server.url}', "
+            f"'database'='{database}', 'table'='t', {options});\n")
 
 
 @pytest.mark.parametrize("crash", ["", "epoch.manifest:2", "epoch.acknowledged:3", "epoch.sealed:4"])
 def test_a_full_sink_ends_epochs_early_for_all(case, clickhouse, database, crash):
     clickhouse.query(f"CREATE DATABASE {database}")
     file = case.write("p.sql", case.settings("p", pipeline__commit_interval="2 s") + GENERATED.format(
-        rate=20000, rows=30000) + clickhouse_table(clickhouse, "o", database, "'batch.max-rows'='3000', 'commit-interval'='2 s'")
+        rate=20000, rows=30000)
+        + clickhouse_table(clickhouse, "o", database, "'batch.max-rows'='3000', 'commit-interval'='2 s'")
         + delta(case, "raw", ", 'commit-interval'='2 s'") + delta(case, "w", ", 'commit-interval'='4 s'")
         + "INSERT INTO o SELECT id, ts FROM g;\nINSERT INTO raw SELECT id, ts FROM g;\n" + COUNTS)
     if crash:
@@ -43,7 +44,8 @@ def test_a_full_sink_ends_epochs_early_for_all(case, clickhouse, database, crash
 
 def test_a_refused_row_of_a_stateless_insert_beside_windows(case, clickhouse, database):
     clickhouse.query(f"CREATE DATABASE {database}")
-    clickhouse.query(f"CREATE TABLE {database}.t (id Int64, CONSTRAINT odd CHECK id % 1000 != 7) ENGINE = MergeTree ORDER BY id "
+    clickhouse.query(f"CREATE TABLE {database}.t (id Int64, CONSTRAINT odd CHECK id % 1000 != 7) "
+                     "ENGINE = MergeTree ORDER BY id "
                      "SETTINGS non_replicated_deduplication_window = 10000")
     file = case.write("p.sql", case.settings("p") + GENERATED.format(rate=1000000, rows=5000)
                       + clickhouse_table(clickhouse, "o", database, "'commit-interval'='100 ms'") + delta(case, "w")
@@ -119,7 +121,8 @@ def test_a_watermark_of_another_column_is_bounded_too(case):
     lines[3]["sent"] = "2999-01-01T00:00:00"
     (case.folder / "in.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines))
     file = case.write("p.sql", case.settings("p", pipeline__batch_rows="1") + (
-        "CREATE TABLE g (id BIGINT, ts TIMESTAMP(3), sent TIMESTAMP(3), WATERMARK FOR ts AS sent - INTERVAL '1' SECOND) "
+        "CREATE TABLE g (id BIGINT, ts TIMESTAMP(3), sent TIMESTAMP(3), "
+        "WATERMARK FOR ts AS sent - INTERVAL '1' SECOND) "
         f"WITH ('connector'='file', 'path'='{case.folder / 'in.ndjson'}', 'format'='json');\n")
         + delta(case, "w") + COUNTS)
     case.once(file)
@@ -129,7 +132,8 @@ def test_a_watermark_of_another_column_is_bounded_too(case):
 
 def test_the_ledger_of_a_slow_table_tells_every_epoch(case):
     file = case.write("p.sql", case.settings("p") + GENERATED.format(rate=20000, rows=20000)
-                      + delta(case, "raw", ", 'commit-interval'='100 ms'") + delta(case, "w", ", 'commit-interval'='10 s'")
+                      + delta(case, "raw", ", 'commit-interval'='100 ms'")
+                      + delta(case, "w", ", 'commit-interval'='10 s'")
                       + "INSERT INTO raw SELECT id, ts FROM g;\n" + COUNTS)
     case.weir.run(["run", file, "--progress", "none"], cwd=case.folder, timeout_s=60)
     read = 0
