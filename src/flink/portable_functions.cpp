@@ -1,5 +1,6 @@
 // Which functions mean the same in Flink. Found by running the examples in both;
-// tests/integration/test_flink.py does so again.
+// tests/integration/test_flink_differential.py
+// does so again.
 #include <algorithm>
 #include <array>
 
@@ -34,6 +35,7 @@ const std::vector<PortableFunction>& portable_functions() {
       {"DEGREES", "ROUND(DEGREES(d), 9)"},
       {"RADIANS", "ROUND(RADIANS(d), 9)"},
       {"PI", "PI()"},
+      {"MOD", "MOD(b, 4)"},
       // Text
       {"UPPER", "UPPER(s)"},
       {"LOWER", "LOWER(s)"},
@@ -63,6 +65,8 @@ const std::vector<PortableFunction>& portable_functions() {
       {"MD5", "MD5(s)"},
       {"REGEXP_COUNT", "REGEXP_COUNT(s, 'n')"},
       {"REGEXP_INSTR", "REGEXP_INSTR(s, 'n')"},
+      {"REGEXP_EXTRACT", "REGEXP_EXTRACT(s, 'W([a-z]+) and', 1)"},
+      {"SPLIT_INDEX", "SPLIT_INDEX(s, ' ', 2)"},
       // Conditions
       {"COALESCE", "COALESCE(n, s)"},
       {"NULLIF", "NULLIF(s, 'x')"},
@@ -71,15 +75,29 @@ const std::vector<PortableFunction>& portable_functions() {
       {"CAST", "CAST('12' AS INT)"},
       {"TRY_CAST", "TRY_CAST('x' AS INT)"},
       {"EXTRACT", "EXTRACT(HOUR FROM t)"},
+      {"YEAR", "YEAR(t)"},
+      {"QUARTER", "QUARTER(t)"},
+      {"MONTH", "MONTH(t)"},
+      {"WEEK", "WEEK(t)"},
+      {"DAYOFYEAR", "DAYOFYEAR(t)"},
+      {"DAYOFMONTH", "DAYOFMONTH(t)"},
+      {"DAYOFWEEK", "DAYOFWEEK(t)"},
+      {"HOUR", "HOUR(t)"},
+      {"MINUTE", "MINUTE(t)"},
+      {"SECOND", "SECOND(t)"},
+      {"DATE_FORMAT", "DATE_FORMAT(t, 'yyyy-MM-dd HH:mm:ss')"},
       {"TO_DATE", "TO_DATE('2026-11-21')"},
+      {"PROCTIME", ""},
       {"CARDINALITY", "CARDINALITY(ARRAY[1, 2, 3])"},
       {"ARRAY_CONTAINS", "ARRAY_CONTAINS(ARRAY[1, 2], 2)"},
       {"UUID", ""},
-      // Aggregates and windows; their examples are queries, which tests/integration/test_flink.py has
+      // Aggregates and windows; their examples are queries, which
+      // tests/integration/test_flink_differential.py has
       {"COUNT", ""},
       {"MIN", ""},
       {"MAX", ""},
       {"STRING_AGG", ""},
+      {"LISTAGG", ""},
       {"STDDEV_POP", ""},
       {"STDDEV_SAMP", ""},
       {"VAR_POP", ""},
@@ -97,9 +115,11 @@ const std::vector<PortableFunction>& portable_functions() {
 const std::vector<DifferingFunction>& differing_functions() {
   static const std::vector<DifferingFunction> functions = {
       {"SUM", false,
-       "over INT and smaller Flink's sum has the type of its argument and wraps around; write "
+       "where the argument is INT or smaller, Flink's sum has the type of its argument and wraps around; "
+       "write "
        "SUM(CAST(… AS BIGINT)) where it may grow"},
-      {"AVG", false, "over integers Flink's average is integral; write AVG(CAST(… AS DOUBLE))"},
+      {"AVG", false,
+       "where the argument is an integer, Flink's average is integral; write AVG(CAST(… AS DOUBLE))"},
       {"FIRST_VALUE", false, "Flink's passes over NULL, and goes by the order of arrival, not by event time"},
       {"LAST_VALUE", false, "Flink's passes over NULL, and goes by the order of arrival, not by event time"},
       {"ARRAY_AGG", false, "Flink's passes over NULL unless it is told RESPECT NULLS"},
@@ -112,7 +132,6 @@ const std::vector<DifferingFunction>& differing_functions() {
       {"SHA256", false, "Flink's gives hexadecimal text, here it is bytes"},
       {"SHA384", false, "Flink's gives hexadecimal text, here it is bytes"},
       {"SHA512", false, "Flink's gives hexadecimal text, here it is bytes"},
-      {"DATE_FORMAT", false, "Flink's pattern is Java's ('yyyy-MM-dd'), here it is strftime's ('%Y-%m-%d')"},
       {"TO_TIMESTAMP", false, "Flink's gives TIMESTAMP(3) and takes Java's pattern"},
       {"FROM_UNIXTIME", false, "Flink's gives text, here it is a TIMESTAMP"},
       {"ENCODE", false, "Flink's second argument is a character set"},
@@ -122,7 +141,7 @@ const std::vector<DifferingFunction>& differing_functions() {
       {"MEDIAN", true, "Flink has no such function: write PERCENTILE(…, 0.5)"},
       {"LENGTH", true, "Flink has no such function: write CHAR_LENGTH"},
       {"STRPOS", true, "Flink has no such function: write POSITION(… IN …)"},
-      {"SPLIT_PART", true, "Flink has no such function: it has SPLIT_INDEX, which counts from 0"},
+      {"SPLIT_PART", true, "Flink has no such function: write SPLIT_INDEX, which counts from 0"},
       {"STARTS_WITH", true, "Flink has no such function: write LIKE 'prefix%'"},
       {"ENDS_WITH", true, "Flink has no such function: write LIKE '%suffix'"},
       {"CONTAINS", true, "Flink has no such function: write LIKE '%text%'"},
@@ -136,7 +155,7 @@ const std::vector<DifferingFunction>& differing_functions() {
       {"NANVL", true, "Flink has no such function"},
       {"RANDOM", true, "Flink has no such function: it has RAND"},
       {"ARRAY_LENGTH", true, "Flink has no such function: write CARDINALITY"},
-      {"TO_CHAR", true, "Flink has no such function: it has DATE_FORMAT, with Java's patterns"},
+      {"TO_CHAR", true, "Flink has no such function: write DATE_FORMAT, with Java's letters"},
       {"DATE_TRUNC", true, "Flink has no such function: it has FLOOR(… TO HOUR)"},
       {"DATE_PART", true, "Flink has no such function: write EXTRACT(… FROM …)"},
       {"DATE_BIN", true, "Flink has no such function: a TUMBLE window is what bins a stream"},
@@ -233,7 +252,11 @@ std::string portable_sql_markdown() {
     text += std::string("| `") + function.name + "` | " + example + " |\n";
   }
   text +=
-      "\n`STRING_AGG` is sent to Flink as `LISTAGG`, `!=` as `<>`.\n\n## With another meaning in Flink\n\n"
+      "\n`STRING_AGG` is sent to Flink as `LISTAGG`, `!=` as `<>`. The letters of `DATE_FORMAT` are Java's "
+      "in "
+      "both; here\nall but `y u M L d D H h K k m s S a E` are errors. Regular expressions have no "
+      "look-around and no "
+      "back-references here.\n\n## With another meaning in Flink\n\n"
       "| function | what is different |\n|---|---|\n";
   for (const DifferingFunction& function : differing_functions()) {
     if (!function.refused) text += std::string("| `") + function.name + "` | " + function.words + " |\n";
