@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/objects.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/edge_errors.h"
 #include "cli/payload_excerpt.h"
@@ -157,7 +160,11 @@ Result<std::unique_ptr<PipelinePlan>> plan_with_into(Arguments& arguments, const
   PipelineSpec spec = parse_pipeline(arguments.file, *text, diagnostics);
   if (diagnostics.has_errors()) return diagnostics.status();
   const TableSpec* target = spec.table(into);
-  if (target == nullptr) return Status::invalid("--into: the file declares no table '" + into + "'");
+  if (target == nullptr) {
+    std::vector<std::string> names;
+    for (const TableSpec& table : spec.tables) names.push_back(table.name);
+    return Status::invalid("--into: the file declares no table '" + into + "'." + suggestion(into, names));
+  }
   const TableSpec* source = spec.table(arguments.filter.source);
   if (source == nullptr) {
     return Status::invalid("--into needs --source: the table whose events are written into '" + into + "'");

@@ -33,6 +33,9 @@ int64_t floor_divide(int64_t value, int64_t divisor) {
   return value % divisor < 0 ? quotient - 1 : quotient;
 }
 
+// Each row is in so many windows at most: more fire for hours.
+constexpr int64_t kMaxWindows = 10'000;
+
 // Units of `type` a second.
 int64_t per_second(const arrow::DataType& type) {
   switch (static_cast<const arrow::TimestampType&>(type).unit()) {
@@ -55,6 +58,9 @@ Status check_window(const WindowSpec& window) {
       if (window.size_us <= 0 || window.slide_us <= 0) {
         return Status::invalid("HOP: the slide and the size must be above zero");
       }
+      if (window.size_us / window.slide_us > kMaxWindows) {
+        return Status::invalid("HOP: a row would be in more than 10,000 windows");
+      }
       return {};
     case WindowSpec::Assigner::cumulate:
       if (window.size_us <= 0 || window.slide_us <= 0) {
@@ -62,6 +68,9 @@ Status check_window(const WindowSpec& window) {
       }
       if (window.size_us % window.slide_us != 0) {
         return Status::invalid("CUMULATE: the size must be a multiple of the step");
+      }
+      if (window.size_us / window.slide_us > kMaxWindows) {
+        return Status::invalid("CUMULATE: a row would be in more than 10,000 windows");
       }
       return {};
     case WindowSpec::Assigner::session:

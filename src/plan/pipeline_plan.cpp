@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "config/lexer.h"
 #include "config/query_text.h"
+#include "plan/changelog_key.h"
 #include "plan/stateful_plan.h"
 
 namespace weir {
@@ -48,6 +49,7 @@ class Planner {
     if (diagnostics_.has_errors()) return nullptr;
     drop_unread_sources();
     group_into_sets();
+    refuse_shared_state();
     return std::move(plan_);
   }
 
@@ -113,14 +115,37 @@ class Planner {
     request.tables.emplace_back();
     request.tables.back().name = planned.name;
     request.tables.back().schema = planned.schema;
+    std::map<std::string, std::shared_ptr<arrow::DataType>> computed;
     for (const ColumnSpec& column : table.columns) {
       if (column.kind != ColumnKind::computed) continue;
-      plan_expression(request, table.name, column.expression, column.expression_location);
+      auto one = plan_expression(request, table.name, column.expression, column.expression_location);
+      if (one) computed[column.name] = one->schema->field(0)->type();
     }
+    check_time_attribute(table, computed);
     planned.changelog = source->changelog;
     planned.time_column = table.watermark_column;
     request_.tables.push_back(std::move(planned));
     plan_->sources.push_back(std::move(source));
+  }
+
+  // Before the queries: what they say of windows over another column is not what is wrong.
+  void check_time_attribute(const TableSpec& table,
+                            const std::map<std::string, std::shared_ptr<arrow::DataType>>& computed) {
+    for (const ColumnSpec& column : table.columns) {
+      if (column.name != table.watermark_column) continue;
+      const auto found = computed.find(column.name);
+      const bool declared = column.kind != ColumnKind::computed;
+      if (!declared && found == computed.end()) return;  // said already
+      const auto& type = declared ? column.type.arrow : found->second;
+      const bool time = type->id() == arrow::Type::TIMESTAMP;
+      if (time && static_cast<const arrow::TimestampType&>(*type).unit() != arrow::TimeUnit::NANO) return;
+      diagnostics_.error(table.watermark_location,
+                         "the column '" + column.name + "' of WATERMARK FOR is " +
+                             (declared ? column.type.text : type->ToString()) +
+                             ", expected TIMESTAMP(p) or TIMESTAMP_LTZ(p): a time attribute has at most 6 "
+                             "digits" +
+                             (time ? "" : "; a computed column may make one of it, as TO_TIMESTAMP does"));
+    }
   }
 
   // A table that is read FOR SYSTEM_TIME AS OF: its columns are declared, its rows are no events.
@@ -462,16 +487,6 @@ class Planner {
                          "the watermark cannot be planned: " + result.error.status.message());
       return;
     }
-    const auto& attribute = *result.plan->schema->field(0)->type();
-    if (attribute.id() != arrow::Type::TIMESTAMP ||
-        static_cast<const arrow::TimestampType&>(attribute).unit() == arrow::TimeUnit::NANO) {
-      diagnostics_.error(table.watermark_location, "the column '" + table.watermark_column +
-                                                       "' of WATERMARK FOR is " +
-                                                       result.plan->schema->field(0)->type()->ToString() +
-                                                       ", expected TIMESTAMP(p) or TIMESTAMP_LTZ(p), p at "
-                                                       "most 6");
-      return;
-    }
     source.event_time.fragment = std::move(result.plan->branches[0].fragment);
     if (!follows_time(table)) return;
     request.query = "SELECT \"" + table.watermark_column + "\" AS t FROM \"" + table.name + "\"";
@@ -524,6 +539,8 @@ class Planner {
     std::set<std::string> sources;
     for (const auto& insert : plan_->inserts) {
       if (insert->sink != &sink) continue;
+      const std::string refusal = sink.primary_key.empty() ? "" : changelog_key_refusal(*insert);
+      if (!refusal.empty()) diagnostics_.error(sink.location, refusal);
       if (!insert->plan.graph.empty()) sources.insert("INSERT " + insert->label);
       if (!insert->plan.graph.empty()) continue;
       for (const auto& branch : insert->plan.branches) sources.insert(branch.source);
@@ -603,6 +620,16 @@ class Planner {
     for (auto& [_, set] : sets) {
       if (!set.sources.empty()) plan_->sets.push_back(std::move(set));
     }
+  }
+
+  void refuse_shared_state() {
+    const bool stateful = std::any_of(plan_->sets.begin(), plan_->sets.end(),
+                                      [](const SetPlan& set) { return set.stateful(); });
+    if (!stateful || plan_->spec.settings.string("pipeline.workers") != "several") return;
+    diagnostics_.error(
+        plan_->spec.settings.location("pipeline.workers"),
+        "one process runs a pipeline that keeps state: leave 'pipeline.workers' out. Beyond one "
+        "machine: weir deploy flink");
   }
 
   std::string sink_names() const {

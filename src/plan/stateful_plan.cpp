@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "config/query_text.h"
 #include "plan/pipeline_plan.h"
 
@@ -31,6 +32,23 @@ void check_bounds(const bridge::StreamPlan& plan, const InsertSpec& insert, cons
                       node.unbounded + ", so its state grows without a bound. What bounds it: " + window +
                           "; or SET 'pipeline.state-ttl' = '1 d'. To run it as it is: SET "
                           "'pipeline.unbounded-state' = 'allow'");
+  }
+}
+
+// A row is in every one of its windows: so many fire for hours, and a stop has to wait for them. As
+// check_window() of operators/window_assigner.h.
+void check_windows(const bridge::StreamPlan& plan, const InsertSpec& insert, Diagnostics& diagnostics) {
+  constexpr int64_t kMaxWindows = 10'000;
+  for (const PlanNode& node : plan.graph) {
+    const WindowSpec& window = node.window;
+    const bool hop = window.assigner == WindowSpec::Assigner::hop;
+    if (!hop && window.assigner != WindowSpec::Assigner::cumulate) continue;
+    if (window.slide_us <= 0 || window.size_us / window.slide_us <= kMaxWindows) continue;
+    diagnostics.error(place_of(node, insert), std::string(hop ? "HOP" : "CUMULATE") + ": a row would be in " +
+                                                  with_thousands(window.size_us / window.slide_us) +
+                                                  " windows, at most " + with_thousands(kMaxWindows) +
+                                                  " are allowed: a longer " + (hop ? "slide" : "step") +
+                                                  " or a shorter size");
   }
 }
 
@@ -67,6 +85,7 @@ void apply_lateness(bridge::StreamPlan& plan, const InsertSpec& insert, Diagnost
 void check_state(bridge::StreamPlan& plan, const InsertSpec& insert, const Options& settings,
                  Diagnostics& diagnostics) {
   if (plan.graph.empty()) return;
+  check_windows(plan, insert, diagnostics);
   check_bounds(plan, insert, settings, diagnostics);
   if (settings.duration("pipeline.allowed-lateness").count() > 0) apply_lateness(plan, insert, diagnostics);
 }

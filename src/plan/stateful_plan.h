@@ -13,7 +13,8 @@ namespace weir {
 
 struct InsertPlan;
 
-// Refuses state that nothing bounds, at its place in the query, unless a TTL is set or it is allowed. With
+// Refuses windows without number, and state that nothing bounds, at its place in the query, unless a TTL is
+// set or it is allowed. With
 // 'pipeline.allowed-lateness' the nodes from a window aggregate on become changelogs; what cannot read one is
 // refused.
 void check_state(bridge::StreamPlan& plan, const InsertSpec& insert, const Options& settings,

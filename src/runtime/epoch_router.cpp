@@ -97,11 +97,13 @@ void EpochRouter::look() {
     most = stats->state_bytes;
     largest = stats->insert + ": " + stats->name;
   }
-  state_.fail(Status::invalid("the operators' state takes " + std::to_string(state_.stats.state_bytes >> 20) +
-                              " MB, more than 'pipeline.state-memory' allows (" +
-                              std::to_string(budget >> 20) + " MB); the largest is " + largest + " with " +
-                              std::to_string(most >> 20) +
-                              " MB. Nothing is lost: raise it, or bound the state (a shorter window or "
+  const auto shown = [](int64_t bytes) {
+    return bytes < 10 << 20 ? std::to_string(bytes >> 10) + " kB" : std::to_string(bytes >> 20) + " MB";
+  };
+  state_.fail(Status::invalid("the operators' state takes " + shown(state_.stats.state_bytes) +
+                              ", more than 'pipeline.state-memory' allows (" + shown(budget) +
+                              "); the largest is " + largest + " with " + shown(most) +
+                              ". Nothing is lost: raise it, or bound the state (a shorter window or "
                               "'pipeline.state-ttl'), and start again"));
 }
 

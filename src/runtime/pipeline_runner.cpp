@@ -1,5 +1,6 @@
 #include "runtime/pipeline_runner.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -30,10 +31,13 @@ Status run_pipeline(const PipelinePlan& plan, const RunOptions& options, Pipelin
   if (!state_path.starts_with("s3://") && plan.spec.settings.string("pipeline.workers") == "one") {
     auto acquired = FileLock::acquire(state_path + "/" + plan.spec.name + "/lock");
     if (acquired.status().code() == Code::already_exists) {
-      return Status(Code::already_exists, "a pipeline named '" + plan.spec.name + "' is running already (" +
-                                              acquired.status().message() +
-                                              "): stop it, give this one another SET 'pipeline.name', or let "
-                                              "several share the work: SET 'pipeline.workers' = 'several'");
+      const bool stateful =
+          std::any_of(plan.sets.begin(), plan.sets.end(), [](const SetPlan& set) { return set.stateful(); });
+      return Status(
+          Code::already_exists,
+          "a pipeline named '" + plan.spec.name + "' is running already (" + acquired.status().message() +
+              "): stop it" + (stateful ? " or" : ",") + " give this one another SET 'pipeline.name'" +
+              (stateful ? "" : ", or let several share the work: SET 'pipeline.workers' = 'several'"));
     }
     if (!acquired.ok()) return acquired.status();
     lock = *std::move(acquired);
