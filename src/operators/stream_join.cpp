@@ -37,7 +37,8 @@ class StreamJoin final : public Operator {
              std::unique_ptr<JoinOutput> output)
       : node_(*context.node),
         clock_(*context.clock),
-        ttl_us_(context.node->kind == NodeKind::join ? context.state_ttl_us : 0),
+        regular_(context.node->kind == NodeKind::join),
+        ttl_us_(regular_ ? context.state_ttl_us : 0),
         sides_{std::move(left), std::move(right)},
         probes_{RowChunks(sides_[0].chunks().schema()), RowChunks(sides_[1].chunks().schema())},
         output_(std::move(output)),
@@ -128,7 +129,8 @@ class StreamJoin final : public Operator {
       if (keyed.max_time_us <= useless_until(input)) return {};
       return own.add(std::move(keyed), watermark_us_);
     }
-    now_us_ = ttl_us_ > 0 ? std::max(now_us_, clock_.now_us()) : 0;
+    // Also without a TTL: one that is set later forgets what is that old.
+    now_us_ = regular_ ? std::max(now_us_, clock_.now_us()) : 0;
     return own.add(std::move(keyed), now_us_);
   }
 
@@ -142,6 +144,7 @@ class StreamJoin final : public Operator {
 
   const PlanNode& node_;
   const Clock& clock_;
+  bool regular_;  // no bounds of time between the sides
   int64_t ttl_us_;
   std::array<RowStore, 2> sides_;
   std::array<RowChunks, 2> probes_;  // the batch that is asking
