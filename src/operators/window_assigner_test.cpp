@@ -89,6 +89,9 @@ TEST(WindowAssigner, WindowsThatMakeNoSenseAreRefused) {
   EXPECT_FALSE(check_window(window(Assigner::cumulate, 10, 3)).ok());
   EXPECT_TRUE(check_window(window(Assigner::cumulate, 12, 3)).ok());
   EXPECT_TRUE(check_window(window(Assigner::hop, 10, 3)).ok());
+  EXPECT_TRUE(check_window(window(Assigner::hop, 10'000, 1)).ok());
+  EXPECT_FALSE(check_window(window(Assigner::hop, 10'001, 1)).ok());
+  EXPECT_FALSE(check_window(window(Assigner::cumulate, 10'001, 1)).ok());
 }
 
 TEST(WindowAssigner, UnitsOfTimestamps) {
